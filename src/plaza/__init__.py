@@ -1,0 +1,1 @@
+"""Plaza: one asynchronous backend for products where people meet, talk, pay and trade."""
