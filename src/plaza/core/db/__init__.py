@@ -1,0 +1,42 @@
+"""PostgreSQL: the ambient transaction, tables' base, repositories, pages, notifications."""
+
+from plaza.core.db.database import Database, DatabaseSettings, current_transaction
+from plaza.core.db.errors import is_lost_server, is_overload
+from plaza.core.db.listener import Listener
+from plaza.core.db.models import Base, Timestamped, Versioned, state_column, typed_ids
+from plaza.core.db.pagination import Cursors, Page, PageRequest
+from plaza.core.db.repository import Repository
+from plaza.core.db.transaction import (
+    CommandScope,
+    CommitUnknown,
+    DoomedTransaction,
+    NoTransaction,
+    Transaction,
+    WrongTask,
+    under,
+)
+
+__all__ = [
+    "Base",
+    "CommandScope",
+    "CommitUnknown",
+    "Cursors",
+    "Database",
+    "DatabaseSettings",
+    "DoomedTransaction",
+    "Listener",
+    "NoTransaction",
+    "Page",
+    "PageRequest",
+    "Repository",
+    "Timestamped",
+    "Transaction",
+    "Versioned",
+    "WrongTask",
+    "current_transaction",
+    "is_lost_server",
+    "is_overload",
+    "state_column",
+    "typed_ids",
+    "under",
+]

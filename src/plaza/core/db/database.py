@@ -1,0 +1,224 @@
+"""One transaction per outermost command; whatever is called inside joins it. Reads outside of it go to a second, autocommitting engine."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+import structlog
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
+
+from plaza.core.db.errors import DEADLOCK, is_conflict, is_lost_server, sqlstate
+from plaza.core.db.transaction import (
+    CommitUnknown,
+    DoomedTransaction,
+    Hook,
+    NoTransaction,
+    Transaction,
+    current_transaction,
+    open_scope,
+    open_transaction,
+)
+from plaza.core.result import Failure, ServiceResult, Success
+from plaza.core.telemetry.metrics import DEADLOCKS, TRANSACTION_RETRIES
+
+T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
+_snapshot: ContextVar[AsyncConnection | None] = ContextVar("snapshot", default=None)
+
+
+class DatabaseSettings(msgspec.Struct, frozen=True):
+    pool_size: int = 20
+    pool_timeout_s: float = 5
+    statement_timeout_ms: int = 5_000
+    lock_timeout_ms: int = 3_000
+    transaction_timeout_s: float = 5
+    replica_url: str = ""
+
+
+class Outbox(Protocol):
+    """Turns what a transaction published and enqueued into rows, in that transaction."""
+
+    async def write(self, session: AsyncSession, events: Sequence[msgspec.Struct], jobs: Sequence[Any]) -> None: ...
+
+
+class Database:
+    """Lives as long as the process. `strict` makes an undeclared failure raise instead of being logged (tests, development)."""
+
+    RETRIES = 4
+
+    def __init__(self, url: str, settings: DatabaseSettings | None = None, *, name: str = "plaza", strict: bool = True) -> None:
+        settings = settings or DatabaseSettings()
+        self.settings, self.url, self.strict = settings, url, strict
+        self.engine = _engine(url, settings, name)
+        self.reader = _engine(settings.replica_url or url, settings, f"{name}-read").execution_options(isolation_level="AUTOCOMMIT")
+        self.outbox: Outbox | None = None
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+        await self.reader.dispose()
+
+    @property
+    def transaction(self) -> Transaction:
+        transaction = current_transaction()
+        if transaction is None:
+            raise NoTransaction("only a command writes")
+        return transaction
+
+    @property
+    def session(self) -> AsyncSession:
+        return self.transaction.session
+
+    def publish(self, event: msgspec.Struct) -> None:
+        """A domain event, a row per handler in this transaction."""
+        self.transaction.events.append(event)
+
+    def enqueue(self, job: Any) -> None:
+        """A `JobRequest` (`SomeJob.of(payload)`), a row in this transaction."""
+        self.transaction.jobs.append(job)
+
+    def after_commit(self, hook: Hook) -> None:
+        """Only for what may be lost: the truth is in the database by then."""
+        self.transaction.hooks.append(hook)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """The open transaction's connection or the open snapshot's, else one in autocommit: no BEGIN, no ROLLBACK."""
+        transaction, snapshot = current_transaction(), _snapshot.get()
+        if transaction is not None:
+            yield await transaction.session.connection()
+        elif snapshot is not None:
+            yield snapshot
+        else:
+            async with self.reader.connect() as connection:
+                yield connection
+
+    async def run_snapshot(self, body: Callable[[], Awaitable[T]]) -> T:
+        """Several reads that see the same instant; inside a command they see that command's own transaction instead."""
+        if current_transaction() is not None or _snapshot.get() is not None:
+            return await body()
+        async with self.engine.connect() as connection:
+            await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            token = _snapshot.set(connection)
+            try:
+                return await body()
+            finally:
+                _snapshot.reset(token)
+
+    async def run(self, body: Callable[[], Awaitable[ServiceResult[T]]], result_type: Callable[[], Any] = lambda: Any) -> ServiceResult[T]:
+        """`body` in a transaction of its own.
+
+        A conflict (stale version, serialization failure, deadlock) or a connection lost before COMMIT starts it afresh; once COMMIT
+        was asked for nothing is retried, because nobody knows.
+        """
+        scope = open_scope.get()
+        step = scope.step() if scope is not None else 0
+        for attempt in range(1, self.RETRIES + 1):
+            transaction: Transaction | None = None
+            try:
+                async with asyncio.timeout(self.settings.transaction_timeout_s), AsyncSession(self.engine, expire_on_commit=False, autoflush=False) as session:
+                    transaction = Transaction(session)
+                    result = await self._attempt(transaction, body, step, result_type)
+                break
+            except Exception as error:
+                if transaction is not None and transaction.committing:
+                    raise CommitUnknown(type(error).__name__) from error
+                if attempt == self.RETRIES or not (is_conflict(error) or is_lost_server(error)):
+                    raise
+                if sqlstate(error) == DEADLOCK:
+                    DEADLOCKS.inc()
+                    log.warning("deadlock", exc_info=True)
+                TRANSACTION_RETRIES.inc()
+                await asyncio.sleep(random.uniform(0.002, 0.02) * 4 ** (attempt - 1))  # noqa: S311 - jitter, not a secret
+        for hook in transaction.hooks:
+            try:
+                await hook()
+            except Exception:  # the truth is written; a wake-up may be lost
+                log.exception("after_commit_hook_failed")
+        return result
+
+    async def _attempt(
+        self, transaction: Transaction, body: Callable[[], Awaitable[ServiceResult[T]]], step: int, result_type: Callable[[], Any]
+    ) -> ServiceResult[T]:
+        session, scope = transaction.session, open_scope.get()
+        token = open_transaction.set(transaction)
+        try:
+            if scope is not None and (stored := await scope.before(session, step, result_type())) is not None:
+                await session.commit()
+                return stored
+            result = await body()
+            if isinstance(result, Failure):
+                transaction.hooks.clear()
+                await session.rollback()
+                return result
+            if transaction.doomed:
+                raise DoomedTransaction("a refusal inside this command was neither passed on nor tried with attempt")
+            await session.flush()  # its errors are a statement's, not the COMMIT's
+            if self.outbox is not None and (transaction.events or transaction.jobs):
+                await self.outbox.write(session, transaction.events, transaction.jobs)
+            if scope is not None:
+                await scope.after(session, step, result)
+            transaction.committing = True
+            await session.commit()
+            return result
+        finally:
+            open_transaction.reset(token)
+
+    async def join(self, transaction: Transaction, body: Callable[[], Awaitable[ServiceResult[T]]]) -> ServiceResult[T]:
+        """`body` inside the open transaction; its refusal dooms it unless somebody deals with it."""
+        result = await body()
+        if isinstance(result, Failure):
+            transaction.doomed = True
+        return result
+
+    async def attempt(self, call: Awaitable[ServiceResult[T]]) -> ServiceResult[T]:
+        """`call` in a savepoint: its refusal takes back only its own part."""
+        transaction = self.transaction
+        events, jobs, hooks, doomed = len(transaction.events), len(transaction.jobs), len(transaction.hooks), transaction.doomed
+        await transaction.session.flush()
+        async with transaction.session.begin_nested() as savepoint:
+            result = await call
+            if isinstance(result, Failure):
+                await savepoint.rollback()
+                del transaction.events[events:], transaction.jobs[jobs:], transaction.hooks[hooks:]
+                transaction.doomed = doomed
+        return result
+
+    async def is_up(self) -> bool:
+        try:
+            async with asyncio.timeout(2), self.reader.connect() as connection:
+                await connection.execute(text("select 1"))
+        except Exception:  # whatever went wrong, it is not up
+            return False
+        return True
+
+
+
+def _engine(url: str, settings: DatabaseSettings, name: str) -> AsyncEngine:
+    return create_async_engine(
+        url,
+        pool_size=settings.pool_size,
+        max_overflow=0,
+        pool_timeout=settings.pool_timeout_s,
+        pool_use_lifo=True,
+        json_serializer=lambda value: msgspec.json.encode(value).decode(),
+        json_deserializer=msgspec.json.decode,
+        connect_args={
+            "timeout": 5,
+            "server_settings": {
+                "application_name": name,
+                "timezone": "UTC",
+                "jit": "off",
+                "statement_timeout": str(settings.statement_timeout_ms),
+                "lock_timeout": str(settings.lock_timeout_ms),
+                "idle_in_transaction_session_timeout": str(int(settings.transaction_timeout_s * 2000)),
+            },
+        },
+    )

@@ -1,0 +1,53 @@
+"""What a database error means for the caller: try again, answer 503, or treat it as a bug."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import asyncpg
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm.exc import StaleDataError
+
+DEADLOCK = "40P01"
+_SERIALIZATION = frozenset({"40001", DEADLOCK})
+# 57014 statement_timeout, 55P03 lock_timeout, 53300 too many connections, 25P04 transaction_timeout
+_OVERLOAD = frozenset({"57014", "55P03", "53300", "53200", "25P04"})
+# class 08 connection, 57P01-57P03 shutting down, crashed or starting up
+_LOST = ("08", "57P01", "57P02", "57P03")
+
+
+def sqlstate(error: BaseException) -> str:
+    return str(getattr(getattr(error, "orig", None), "sqlstate", None) or getattr(error, "sqlstate", None) or "")
+
+
+def is_conflict(error: BaseException) -> bool:
+    """Another transaction was first: the same work, started afresh, may succeed."""
+    return isinstance(error, StaleDataError) or sqlstate(error) in _SERIALIZATION
+
+
+def is_lost_server(error: BaseException) -> bool:
+    """The connection is gone, or could not be made."""
+    for each in _causes(error):
+        if isinstance(each, DBAPIError) and each.connection_invalidated:
+            return True
+        if isinstance(each, (ConnectionError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError)):
+            return True
+        if isinstance(each, asyncpg.InterfaceError) and "closed" in str(each):
+            return True
+        if sqlstate(each).startswith(_LOST):
+            return True
+        if isinstance(each, FileNotFoundError) and ".s.PGSQL" in str(each.filename or each):
+            return True
+    return False
+
+
+def is_overload(error: BaseException) -> bool:
+    """The server works, but not in time: pool, lock, statement and transaction limits."""
+    return any(isinstance(each, (PoolTimeout, TimeoutError)) or sqlstate(each) in _OVERLOAD for each in _causes(error))
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = getattr(error, "orig", None) or error.__cause__

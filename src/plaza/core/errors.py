@@ -1,0 +1,95 @@
+"""Refusals that belong to no single context."""
+
+from __future__ import annotations
+
+from plaza.core.result import DomainError
+
+
+class ValidationFailed(DomainError):
+    """The request does not have the documented shape."""
+
+    code, status = "VALIDATION_ERROR", 400
+
+
+class InvalidCursor(DomainError):
+    """This cursor was not issued by this list."""
+
+    code, status = "INVALID_CURSOR", 400
+
+
+class Unauthenticated(DomainError):
+    """Sign in first: the access token is missing, expired or revoked."""
+
+    code, status = "UNAUTHENTICATED", 401
+
+
+class PermissionDenied(DomainError):
+    """You may not do this."""
+
+    code, status = "PERMISSION_DENIED", 403
+
+
+class NotFound(DomainError):
+    """There is nothing at this address."""
+
+    code, status = "NOT_FOUND", 404
+
+
+class MethodNotAllowed(DomainError):
+    """This address does not answer to this method."""
+
+    code, status = "METHOD_NOT_ALLOWED", 405
+
+
+class IdempotencyInProgress(DomainError):
+    """The first call with this Idempotency-Key has not ended yet."""
+
+    code, status = "IDEMPOTENCY_IN_PROGRESS", 409
+
+
+class InvalidTransition(DomainError):
+    """The thing is not in a state that allows this."""
+
+    code, status = "INVALID_TRANSITION", 409
+
+
+class StaleRecord(DomainError):
+    """Somebody changed this since you read it."""
+
+    code, status = "STALE_RECORD", 412
+
+
+class PayloadTooLarge(DomainError):
+    """The body is larger than this address accepts."""
+
+    code, status = "PAYLOAD_TOO_LARGE", 413
+
+
+class IdempotencyKeyReused(DomainError):
+    """This Idempotency-Key was used for another request."""
+
+    code, status = "IDEMPOTENCY_KEY_REUSED", 422
+
+
+class RateLimited(DomainError):
+    """Too many requests: wait for the seconds that Retry-After names."""
+
+    code, status = "RATE_LIMITED", 429
+
+
+class InternalError(DomainError):
+    """Something broke on our side. The correlation id finds it in the logs."""
+
+    code, status = "INTERNAL_ERROR", 500
+
+
+class OutsideServiceFailed(DomainError):
+    """A service that Plaza depends on did not answer as it should."""
+
+    code, status = "OUTSIDE_SERVICE_FAILED", 502
+
+
+class Unavailable(DomainError):
+    """Plaza is overloaded or has lost a server that it needs. Try again soon."""
+
+    code, status = "UNAVAILABLE", 503

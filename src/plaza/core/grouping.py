@@ -1,0 +1,134 @@
+"""Many callers, one transaction: `@grouped`, for the few commands that are called thousands of times a second.
+
+The body takes all waiting inputs and answers one result each, so that a refused one harms no other. Callers see an ordinary command;
+alone (inside a command, under an Idempotency-Key, after a failed batch) it runs as a batch of one with the same outcome.
+
+Invariants:
+- inputs of one `order_key` are written in the order in which they were put, by one lane at a time;
+- `put` runs before the caller's first suspension, so tasks that are started in order are put in order;
+- a lane runs in a fresh context: no caller's transaction, scope, correlation or cancellation reaches another's input;
+- a batch that failed before COMMIT is run again one by one; a COMMIT whose outcome is unknown is told to all of the batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextvars import Context
+from functools import wraps
+from typing import Any, Generic, Protocol, TypeVar
+from weakref import WeakKeyDictionary
+
+from plaza.core.db import CommitUnknown, current_transaction
+from plaza.core.db.transaction import open_scope, open_transaction
+from plaza.core.result import DomainError, Failure, ServiceResult, success
+from plaza.core.service import Refuses, Service, checked, errors_of, result_type
+
+
+class Keyed(Protocol):
+    @property
+    def order_key(self) -> object: ...
+
+
+A = TypeVar("A", bound=Keyed)
+T = TypeVar("T")
+S = TypeVar("S", bound=Service)
+
+Batch = Callable[[S, Sequence[A]], Awaitable[Sequence[ServiceResult[T]]]]
+
+
+class _Lanes(Generic[A, T]):
+    def __init__(self, run: Callable[[Sequence[A]], Awaitable[Sequence[ServiceResult[T]]]], limit: int, lanes: int) -> None:
+        self.run, self.limit = run, limit
+        self.waiting: list[deque[tuple[A, asyncio.Future[ServiceResult[T]]]]] = [deque() for _ in range(lanes)]
+        self.busy = [False] * lanes
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    def put(self, item: A) -> asyncio.Future[ServiceResult[T]]:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[ServiceResult[T]] = loop.create_future()
+        n = hash(item.order_key) % len(self.waiting)
+        self.waiting[n].append((item, future))
+        if not self.busy[n]:
+            self.busy[n] = True
+            task = loop.create_task(self.drain(n), context=Context())
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
+        return future
+
+    async def drain(self, n: int) -> None:
+        waiting = self.waiting[n]
+        try:
+            while waiting:
+                batch = [waiting.popleft() for _ in range(min(self.limit, len(waiting)))]
+                try:
+                    answer(batch, await self.run([item for item, _ in batch]))
+                except Exception as error:
+                    if len(batch) == 1 or isinstance(error, CommitUnknown):
+                        fail(batch, error)
+                    else:
+                        await self.one_by_one(batch)
+        finally:
+            self.busy[n] = False
+
+    async def one_by_one(self, batch: Sequence[tuple[A, asyncio.Future[ServiceResult[T]]]]) -> None:
+        for each in batch:
+            try:
+                answer([each], await self.run([each[0]]))
+            except Exception as error:
+                fail([each], error)
+
+
+def answer(batch: Sequence[tuple[Any, asyncio.Future[ServiceResult[T]]]], results: Sequence[ServiceResult[T]]) -> None:
+    for (_, future), result in zip(batch, results, strict=True):
+        if not future.done():
+            future.set_result(result)
+
+
+def fail(batch: Sequence[tuple[Any, asyncio.Future[ServiceResult[T]]]], error: Exception) -> None:
+    for _, future in batch:
+        if not future.done():
+            future.set_exception(error)
+
+
+def grouped(*refuses: Refuses, limit: int = 256, lanes: int = 2) -> Callable[[Batch[S, A, T]], Callable[[S, A], Coroutine[Any, Any, ServiceResult[T]]]]:
+    declared = errors_of(*refuses)
+
+    def decorate(fn: Batch[S, A, T]) -> Callable[[S, A], Coroutine[Any, Any, ServiceResult[T]]]:
+        running: WeakKeyDictionary[S, _Lanes[A, T]] = WeakKeyDictionary()
+
+        async def batch(self: S, items: Sequence[A]) -> Sequence[ServiceResult[T]]:
+            results = await fn(self, items)
+            return [checked(self.db, each.error, declared, fn.__qualname__) if isinstance(each, Failure) else each for each in results]
+
+        def start(self: S) -> _Lanes[A, T]:
+            async def run(items: Sequence[A]) -> Sequence[ServiceResult[T]]:
+                async def body() -> ServiceResult[Sequence[ServiceResult[T]]]:
+                    return success(await batch(self, items))
+
+                return (await self.db.run(body)).unwrap()
+
+            return _Lanes(run, limit, lanes)
+
+        @wraps(fn)
+        async def run(self: S, item: A, /) -> ServiceResult[T]:
+            async def alone() -> ServiceResult[T]:
+                try:
+                    return (await batch(self, [item]))[0]
+                except DomainError as error:
+                    return checked(self.db, error, declared, fn.__qualname__)
+
+            if open_transaction.get() is not None and (transaction := current_transaction()) is not None:
+                return await self.db.join(transaction, alone)
+            if open_scope.get() is not None:
+                return await self.db.run(alone, lambda: result_type(fn))
+            found = running.get(self)
+            if found is None:
+                found = running[self] = start(self)
+            return await found.put(item)
+
+        run.__refuses__ = declared  # type: ignore[attr-defined] # read by errors_of and the OpenAPI document
+        return run
+
+    return decorate

@@ -1,0 +1,73 @@
+"""structlog to stderr: JSON lines, or columns on a terminal in development. Correlation ids are on every line."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import msgspec
+import structlog
+
+from plaza.core.correlation import causation_id, correlation_id
+
+
+class LoggingSettings(msgspec.Struct, frozen=True):
+    level: str = "info"
+    format: str = "auto"  # json, console, or auto: console where stderr is a terminal
+
+    def __post_init__(self) -> None:
+        if self.level not in logging.getLevelNamesMapping() and self.level.upper() not in logging.getLevelNamesMapping():
+            raise ValueError(f"level must be one of debug, info, warning, error; not {self.level!r}")
+        if self.format not in ("auto", "json", "console"):
+            raise ValueError(f"format must be auto, json or console; not {self.format!r}")
+
+
+def configure_logging(settings: LoggingSettings, process: str) -> None:
+    as_json = settings.format == "json" or (settings.format == "auto" and not sys.stderr.isatty())
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        _add_correlation,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    final: list[Any] = (
+        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(serializer=_to_json)]
+        if as_json
+        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    )
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *final]
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(settings.level.upper())
+    structlog.contextvars.bind_contextvars(process=process)
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "arq.worker", "arq.jobs"):
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).propagate = True
+    logging.getLogger("uvicorn.access").disabled = True  # the edge writes one line per request itself
+    logging.getLogger("arq.worker").setLevel(logging.WARNING)  # core.jobs logs its own
+
+
+def _add_correlation(_: Any, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    if correlation := correlation_id():
+        entry.setdefault("correlation_id", correlation)
+    if causation := causation_id():
+        entry.setdefault("causation_id", causation)
+    return entry
+
+
+def _to_json(entry: Any, **_: Any) -> str:
+    return msgspec.json.encode(entry, enc_hook=repr).decode()
