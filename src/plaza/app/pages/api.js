@@ -1,0 +1,195 @@
+// The REST client: the session's tokens, their refresh, and problem documents as errors with friendly text.
+
+const AUTH = "/api/v1/auth";
+const CHAT = "/api/v1/chat";
+/** A token is renewed this long before its end, so that a slow request does not meet its expiry. */
+const RENEW_BEFORE_MS = 30_000;
+
+/** A refused or failed request. `message` is fit to be shown; status 0 means that no answer came. */
+export class ApiError extends Error {
+  constructor({ status, code, message, errors = {}, retryAfter = null }) {
+    super(message);
+    this.status = status;
+    this.code = code;
+    this.errors = errors;
+    this.retryAfter = retryAfter;
+  }
+}
+
+/** The person is no longer logged in (or somebody else now is, in another window of this browser). */
+export class SessionEnded extends ApiError {
+  constructor(message) {
+    super({ status: 401, code: "UNAUTHENTICATED", message });
+  }
+}
+
+/**
+ * The access token is kept in memory only. The refresh token lives in the HttpOnly cookie, which all windows of
+ * the browser share; with `separate` it is held in memory instead and no cookie is sent or taken, so that one
+ * window can be another person.
+ */
+export class Api {
+  user = null;
+  #accessToken = null;
+  #expiresAt = 0;
+  #refreshToken = null;
+  #refreshing = null;
+  #separate;
+
+  constructor({ separate = false } = {}) {
+    this.#separate = separate;
+  }
+
+  /** Logs in again after a reload; null where nobody was logged in. */
+  async restore() {
+    if (this.#separate) return null;
+    try {
+      await this.#refresh();
+      return this.user;
+    } catch (error) {
+      if (error instanceof SessionEnded) return null;
+      throw error;
+    }
+  }
+
+  async login(identifier, password) {
+    return this.#keep(await this.#tokenRoute("login", { identifier, password }));
+  }
+
+  async verifyEmail(email, code) {
+    return this.#keep(await this.#tokenRoute("verify-email", { email, code }));
+  }
+
+  register = (email, password, displayName) =>
+    this.#send("POST", `${AUTH}/registration`, { email, password, display_name: displayName });
+
+  resendCode = (email) => this.#send("POST", `${AUTH}/resend-email`, { email });
+
+  /** Ends the session on the server; locally it is over in any case. */
+  async logout() {
+    try {
+      await this.#authorized("POST", `${AUTH}/logout`, this.#refreshToken ? { refresh_token: this.#refreshToken } : {});
+    } finally {
+      this.forget();
+    }
+  }
+
+  forget() {
+    this.user = null;
+    this.#accessToken = null;
+    this.#refreshToken = null;
+    this.#expiresAt = 0;
+  }
+
+  /** Demo people {people: [{email, display_name}], password}; null outside of development. */
+  async demo() {
+    try {
+      return await this.#send("GET", "/dev/demo");
+    } catch {
+      return null;
+    }
+  }
+
+  async socketTicket() {
+    return (await this.#authorized("POST", `${AUTH}/ws-ticket`, {})).ticket;
+  }
+
+  profile = () => this.#authorized("GET", `${AUTH}/profile`);
+  lookup = (text) => this.#authorized("POST", `${AUTH}/users/lookup`, text.includes("@") ? { email: text } : { username: text });
+
+  conversations = (cursor = null) => this.#authorized("GET", `${CHAT}/conversations?${query({ limit: 30, cursor })}`);
+  conversation = (id) => this.#authorized("GET", `${CHAT}/conversations/${id}`);
+  createConversation = (body) => this.#authorized("POST", `${CHAT}/conversations`, body);
+  messages = (id, { limit, beforeSeq = null }) =>
+    this.#authorized("GET", `${CHAT}/conversations/${id}/messages?${query({ limit, before_seq: beforeSeq })}`);
+  participants = (id, cursor = null) =>
+    this.#authorized("GET", `${CHAT}/conversations/${id}/participants?${query({ limit: 100, cursor })}`);
+  unread = () => this.#authorized("GET", `${CHAT}/unread`);
+  presence = (userId) => this.#authorized("GET", `${CHAT}/presence/${userId}`);
+
+  async #authorized(method, path, body) {
+    if (this.#accessToken === null || Date.now() > this.#expiresAt - RENEW_BEFORE_MS) await this.#refresh();
+    const used = this.#accessToken;
+    try {
+      return await this.#send(method, path, body, used);
+    } catch (error) {
+      if (error.status !== 401) throw error;
+      if (this.#accessToken === used) await this.#refresh();
+      return this.#send(method, path, body, this.#accessToken);
+    }
+  }
+
+  /** One refresh at a time in this window, and among all windows where the browser has locks. */
+  #refresh() {
+    this.#refreshing ??= this.#exclusive(() => this.#rotate()).finally(() => {
+      this.#refreshing = null;
+    });
+    return this.#refreshing;
+  }
+
+  #exclusive(work) {
+    return this.#separate || !navigator.locks ? work() : navigator.locks.request("plaza-refresh", work);
+  }
+
+  async #rotate() {
+    let pair;
+    try {
+      pair = await this.#tokenRoute("token/refresh", this.#refreshToken ? { refresh_token: this.#refreshToken } : {});
+    } catch (error) {
+      if (error.status === 401 || error.status === 403) throw new SessionEnded("Your session ended. Please log in again.");
+      throw error;
+    }
+    if (this.user !== null && pair.user.id !== this.user.id) {
+      throw new SessionEnded("Somebody else logged in in another window of this browser.");
+    }
+    this.#keep(pair);
+  }
+
+  #tokenRoute(name, body) {
+    return this.#send("POST", `${AUTH}/${name}${this.#separate ? "" : "?cookie=true"}`, body);
+  }
+
+  #keep(pair) {
+    this.user = pair.user;
+    this.#accessToken = pair.access_token;
+    this.#refreshToken = this.#separate ? pair.refresh_token : null;
+    this.#expiresAt = Date.now() + pair.expires_in * 1000;
+    return this.user;
+  }
+
+  async #send(method, path, body, accessToken = null) {
+    const headers = { Accept: "application/json" };
+    if (body !== undefined) headers["Content-Type"] = "application/json";
+    if (accessToken) headers.Authorization = `Bearer ${accessToken}`;
+    let response;
+    try {
+      response = await fetch(path, {
+        method,
+        headers,
+        body: body === undefined ? undefined : JSON.stringify(body),
+        credentials: this.#separate ? "omit" : "same-origin",
+        cache: "no-store",
+      });
+    } catch {
+      throw new ApiError({
+        status: 0,
+        code: "UNREACHABLE",
+        message: "Plaza cannot be reached. Check your connection and try again.",
+      });
+    }
+    const answer = await response.json().catch(() => null);
+    if (response.ok) return answer;
+    throw new ApiError({
+      status: response.status,
+      code: answer?.code ?? "UNKNOWN",
+      message: answer?.detail ?? answer?.title ?? "Something went wrong. Please try again.",
+      errors: answer?.errors,
+      retryAfter: Number(response.headers.get("Retry-After")) || null,
+    });
+  }
+}
+
+function query(values) {
+  const given = Object.entries(values).filter(([, value]) => value !== null);
+  return new URLSearchParams(given.map(([name, value]) => [name, String(value)]));
+}
