@@ -26,9 +26,9 @@ export class SessionEnded extends ApiError {
 /**
  * The access token is kept in memory only. The refresh token lives in the HttpOnly cookie, which all windows of
  * the browser share; with `separate` it is held in memory instead and no cookie is sent or taken, so that one
- * window can be another person.
+ * window can be another person. Fires `ended` (detail: the reason to show) when a session that was open is over.
  */
-export class Api {
+export class Api extends EventTarget {
   user = null;
   #accessToken = null;
   #expiresAt = 0;
@@ -37,6 +37,7 @@ export class Api {
   #separate;
 
   constructor({ separate = false } = {}) {
+    super();
     this.#separate = separate;
   }
 
@@ -136,13 +137,18 @@ export class Api {
     try {
       pair = await this.#tokenRoute("token/refresh", this.#refreshToken ? { refresh_token: this.#refreshToken } : {});
     } catch (error) {
-      if (error.status === 401 || error.status === 403) throw new SessionEnded("Your session ended. Please log in again.");
+      if (error.status === 401 || error.status === 403) throw this.#ended("Your session ended. Please log in again.");
       throw error;
     }
     if (this.user !== null && pair.user.id !== this.user.id) {
-      throw new SessionEnded("Somebody else logged in in another window of this browser.");
+      throw this.#ended("Somebody else logged in in another window of this browser.");
     }
     this.#keep(pair);
+  }
+
+  #ended(message) {
+    if (this.user !== null) this.dispatchEvent(new CustomEvent("ended", { detail: message }));
+    return new SessionEnded(message);
   }
 
   #tokenRoute(name, body) {

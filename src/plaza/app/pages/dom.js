@@ -32,8 +32,13 @@ function initials(name) {
  * A row is {key, signature, make(), update(node)}; a node is updated only when its signature changed.
  */
 export function reconcile(list, rows) {
+  const focused = list.contains(document.activeElement) ? document.activeElement : null;
+  const wanted = new Set(rows.map((row) => row.key));
   const known = new Map();
-  for (const node of list.children) known.set(node.dataset.key, node);
+  for (const node of [...list.children]) {
+    if (wanted.has(node.dataset.key)) known.set(node.dataset.key, node);
+    else node.remove();
+  }
   let next = list.firstElementChild;
   for (const row of rows) {
     let node = known.get(row.key);
@@ -41,7 +46,6 @@ export function reconcile(list, rows) {
       node = row.make();
       node.dataset.key = row.key;
     }
-    known.delete(row.key);
     if (node.signature !== row.signature) {
       row.update(node);
       node.signature = row.signature;
@@ -49,7 +53,7 @@ export function reconcile(list, rows) {
     if (node === next) next = next.nextElementSibling;
     else list.insertBefore(node, next);
   }
-  for (const node of known.values()) node.remove();
+  if (focused?.isConnected && focused !== document.activeElement) focused.focus({ preventScroll: true });
 }
 
 /** Shows a failure inside a form: its text above, the server's word on single fields at those fields. */

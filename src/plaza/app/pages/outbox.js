@@ -3,8 +3,6 @@
 
 import { ConnectionLost } from "./socket.js";
 
-const RETRY_LOST_ANSWER_MS = 1_000;
-
 /**
  * Entries are {client_id, conversation_id, content, created_at, state: pending|failed, problem}. One message of a
  * conversation is under way at a time, so that they arrive in the order in which they were written.
@@ -79,11 +77,12 @@ export class Outbox extends EventTarget {
       await this.#deliver(entry);
       this.remove(entry.client_id);
     } catch (error) {
-      if (error instanceof ConnectionLost) pause = RETRY_LOST_ANSWER_MS;
+      if (error instanceof ConnectionLost) pause = Infinity; // until flush()
       else if (error.retryAfter) pause = error.retryAfter * 1000;
       else this.#fail(entry, error);
     }
     this.#underway.delete(conversationId);
+    if (pause === Infinity) return;
     if (pause === 0) this.#next(conversationId);
     else this.#later(() => this.#next(conversationId), pause);
   }

@@ -77,7 +77,7 @@ export class RealtimeConnection extends EventTarget {
     if (this.state !== "online") return Promise.reject(new ConnectionLost());
     const ref = String(++this.#lastRef);
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.#settle(ref, (waiting) => waiting.reject(new ConnectionLost())), ANSWER_WITHIN_MS);
+      const timer = setTimeout(() => this.#lose(), ANSWER_WITHIN_MS);
       this.#waiting.set(ref, { resolve, reject, timer });
       this.#socket.send(JSON.stringify({ ...frame, ref }));
     });

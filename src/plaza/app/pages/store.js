@@ -41,6 +41,7 @@ export class ChatStore extends EventTarget {
     outbox.addEventListener("change", ({ detail }) => this.#changed(detail));
   }
 
+  /** Former members are in no list of participants, so that their names may not be known. */
   nameOf = (userId) => (userId === this.me.id ? "You" : this.names.get(userId) ?? "Former member");
 
   titleOf = (conversation) =>
@@ -128,6 +129,17 @@ export class ChatStore extends EventTarget {
     }
   }
 
+  /** The server's own view of a message that this person sent. */
+  acknowledge(message) {
+    const conversation = this.conversations.get(message.conversation_id);
+    if (conversation === undefined) return;
+    this.#place(conversation, message);
+    if (message.seq > (conversation.last_message?.seq ?? 0)) {
+      Object.assign(conversation, { last_message: message, last_message_at: message.created_at });
+    }
+    this.#changed(conversation.id);
+  }
+
   async #readList() {
     const wanted = this.conversations.size;
     const gone = new Set(this.conversations.keys());
@@ -204,7 +216,8 @@ export class ChatStore extends EventTarget {
     } else if (frame.seq === undefined) {
       this.#applyPassing(conversation, frame);
     } else if (!this.#resuming.has(id) && frame.seq > conversation.seq) {
-      if (frame.seq > conversation.seq + 1) {
+      if (frame.seq > conversation.seq + 1 && conversation.askedAfter !== conversation.seq) {
+        conversation.askedAfter = conversation.seq; // asked once for a gap, so that an unfillable one cannot loop
         this.#resume([conversation]);
         return;
       }
