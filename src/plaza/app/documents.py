@@ -1,0 +1,116 @@
+"""The generated part of docs/: everything here is read from the code, so that it cannot go stale unnoticed."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from plaza.app.configuration import SECTIONS, Configuration
+from plaza.app.registry import CONTEXTS
+from plaza.app.runtime import Runtime
+from plaza.app.server import litestar
+from plaza.core.composition import Context
+from plaza.core.http.openapi import document
+from plaza.core.messages import DomainEvent
+from plaza.core.result import DomainError
+from plaza.core.settings import PlazaSettings, describe
+
+_GENERATED = "<!-- Written by `plaza docs`. -->\n\n"
+
+
+def openapi_json() -> str:
+    """The document that a default installation serves; needs no server."""
+    sections = {kind: msgspec.convert({}, kind) for _, kind in SECTIONS}
+    configuration = Configuration(sections).replaced(
+        PlazaSettings(env="test", database_url="postgresql+asyncpg://localhost/none", redis_url="redis://localhost")
+    )
+    app = litestar(Runtime(configuration, "docs"))
+    return json.dumps(document(app), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def errors_md() -> str:
+    rows = [f"| `{code}` | {error.status} | {error.summary()} |" for code, error in sorted(DomainError.by_code.items())]
+    return (
+        _GENERATED
+        + "# Error codes\n\nEvery answer of 400 and above is a problem document (RFC 9457) with one of these codes; on a socket the same code"
+        + " stands in an `error` frame.\n\n| code | status | meaning |\n|---|---|---|\n"
+        + "\n".join(rows)
+        + "\n"
+    )
+
+
+def contexts_md() -> str:
+    parts = [_GENERATED + "# Contexts\n\nFrom the lowest layer to the highest.\n"]
+    for context in CONTEXTS:
+        parts.append(f"\n## {context.name}\n\n{_doc_of(context)}\n")
+        parts += [
+            f"\n{title}: {', '.join(f'`{name}`' for name in names)}\n"
+            for title, names in (
+                ("Services", [each.__name__ for each in context.services]),
+                ("Jobs", [each.name for each in context.jobs]),
+                ("Event handlers", [each.name for each in context.event_handlers]),
+                ("Crons", [each.name for each in context.crons]),
+            )
+            if names
+        ]
+    return "".join(parts)
+
+
+def events_md() -> str:
+    parts = [_GENERATED + "# Domain events\n\nEach is written in the transaction that made it true and reaches each handler once in effect.\n"]
+    for event in sorted(_events(), key=lambda each: each.name()):
+        parts.append(f"\n## `{event.name()}` (version {event.version})\n\n{inspect.cleandoc(event.__doc__ or '')}\n\n| field | type |\n|---|---|\n")
+        parts += [f"| `{field.name}` | {_type(field.type)} |\n" for field in msgspec.structs.fields(event)]
+    return "".join(parts)
+
+
+def settings_md() -> str:
+    rows = [f"| `{name}` | {kind} | {f'`{default}`' if default else ''} |" for name, kind, default in describe(SECTIONS)]
+    return (
+        _GENERATED
+        + "# Settings\n\nRead once at start from the environment, then `.env`, then what a running `plaza up` offers. A wrong or unknown one ends"
+        + " the program with its name.\n\n| variable | type | default |\n|---|---|---|\n"
+        + "\n".join(rows)
+        + "\n"
+    )
+
+
+WRITERS = {
+    "errors.md": errors_md,
+    "contexts.md": contexts_md,
+    "events.md": events_md,
+    "settings.md": settings_md,
+    "openapi.json": openapi_json,
+}
+
+
+def write(folder: Path, *, check: bool = False) -> list[Path]:
+    """The files that were, or with `check` would be, changed."""
+    changed = []
+    for name, writer in WRITERS.items():
+        path, text = folder / name, writer()
+        if not path.exists() or path.read_text() != text:
+            changed.append(path)
+            if not check:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text)
+    return changed
+
+
+def _doc_of(context: Context) -> str:
+    module = inspect.getmodule(context.services[0]) if context.services else None
+    package = (module.__name__ if module else f"plaza.{context.name}").split(".")[1]
+    face = __import__(f"plaza.{package}", fromlist=["__doc__"])
+    return inspect.cleandoc(face.__doc__ or "")
+
+
+def _events() -> list[type[DomainEvent]]:
+    return [each for each in DomainEvent.__subclasses__() if each.__module__.startswith("plaza.")]
+
+
+def _type(kind: Any) -> str:
+    return str(getattr(kind, "__name__", kind)).replace("|", "\\|")

@@ -1,0 +1,91 @@
+"""One process's parts, from settings to a clean end; the API, the worker and the command line all stand on it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import structlog
+from redis.asyncio import Redis
+
+from plaza.app.configuration import Configuration
+from plaza.app.registry import CONTEXTS
+from plaza.core.clock import Clock, SystemClock
+from plaza.core.composition import Background, Parts
+from plaza.core.crypto import Vault
+from plaza.core.db import Cursors, Database, DatabaseSettings, Listener
+from plaza.core.jobs import Jobs
+from plaza.core.ratelimit import RateLimits, RateLimitSettings
+from plaza.core.realtime import Hub, RealtimeSettings, TopicLog
+from plaza.core.telemetry.tracing import configure_tracing
+
+log = structlog.get_logger(__name__)
+
+
+class Runtime:
+    """`process` names it in logs, traces and PostgreSQL's list of connections."""
+
+    def __init__(self, configuration: Configuration, process: str, *, clock: Clock | None = None) -> None:
+        plaza = configuration.plaza
+        self.configuration, self.process = configuration, process
+        self.db = Database(
+            plaza.database_url, configuration[DatabaseSettings], name=f"plaza-{process}", strict=not plaza.is_production
+        )
+        self.redis: Redis = Redis.from_url(
+            plaza.redis_url, socket_timeout=2, socket_connect_timeout=2, client_name=f"plaza-{process}", max_connections=50
+        )
+        self.listener = Listener(plaza.database_url)
+        self.hub = Hub(self.redis, configuration[RealtimeSettings])
+        vault = Vault(plaza.secret_key, plaza.secret_key_fallbacks)
+        given: dict[Any, Any] = {
+            **configuration.sections,
+            Configuration: configuration,
+            Database: self.db,
+            Redis: self.redis,
+            Listener: self.listener,
+            Hub: self.hub,
+            Clock: clock or SystemClock(),
+            Vault: vault,
+            Cursors: Cursors(vault.key("cursors")),
+            RateLimits: RateLimits(self.redis, configuration[RateLimitSettings]),
+        }
+        self.parts = Parts.compose(given, CONTEXTS)
+        self.jobs = Jobs(self.parts)
+        self.db.outbox = self.jobs.outbox
+        self.hub.log = self.parts[TopicLog]
+        configure_tracing(plaza, process, [self.db.engine, self.db.reader])
+
+    @asynccontextmanager
+    async def running(self, which: str) -> AsyncIterator[None]:
+        """Everything that lasts as long as the process, of the API ("api") or the worker ("worker")."""
+        backgrounds: Sequence[Background] = [self.listener, self.parts[RateLimits], *self.parts.backgrounds(which)]
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self.close)
+            tasks = [asyncio.create_task(_lasting(each), name=type(each).__qualname__) for each in backgrounds]
+            if which == "api":
+                tasks.append(asyncio.create_task(_lasting(self.hub), name="Hub"))
+            stack.push_async_callback(_cancel, tasks)
+            yield
+
+    async def close(self) -> None:
+        await self.redis.aclose()
+        await self.db.close()
+
+
+async def _lasting(background: Background) -> None:
+    """A background that breaks is logged and started again: the process lives on its foreground."""
+    while True:
+        try:
+            await background.run()
+            return
+        except Exception:
+            log.exception("background_failed", background=type(background).__qualname__)
+            await asyncio.sleep(1)
+
+
+async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,127 @@
+"""The API: an ASGI application over a Runtime, and the uvicorn server that drains before it stops."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+import uvicorn
+from litestar import Litestar, Response, get
+from litestar.config.cors import CORSConfig
+from litestar.di import Provide
+from litestar.middleware import DefineMiddleware
+from litestar.openapi import OpenAPIConfig
+
+from plaza import __version__
+from plaza.app.configuration import Configuration
+from plaza.app.registry import CONTEXTS
+from plaza.app.runtime import Runtime
+from plaza.app.site import DevelopmentController, SiteController
+from plaza.core.clock import Clock
+from plaza.core.http import ANONYMOUS, Authenticator, bind
+from plaza.core.http.authentication import Authentication, provide_actor, provide_caller, require_actor
+from plaza.core.http.edge import Edge
+from plaza.core.http.health import HealthController
+from plaza.core.http.idempotency import MAX_BODY, Idempotency
+from plaza.core.http.limits import UNLIMITED, RequestLimits
+from plaza.core.http.openapi import DeclaredErrors, document
+from plaza.core.http.problems import answer_problem
+from plaza.core.http.request import PlazaRequest, provide_client, provide_page
+from plaza.core.ratelimit import RateLimits
+from plaza.core.telemetry.tracing import traced
+
+
+def litestar(runtime: Runtime) -> Litestar:
+    """The routes of every context. Its OpenAPI document is served as `document` finishes it."""
+    parts, plaza = runtime.parts, runtime.configuration.plaza
+    controllers = [SiteController, HealthController, *(each for context in CONTEXTS for each in context.controllers)]
+    if not plaza.is_production:
+        controllers += [DevelopmentController, *(each for context in CONTEXTS for each in context.development)]
+
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        async with runtime.running("api"):
+            yield
+
+    rendered: bytes | None = None
+
+    @get("/schema/openapi.json", opt={**ANONYMOUS, **UNLIMITED}, include_in_schema=False)
+    async def openapi() -> Response[bytes]:
+        nonlocal rendered
+        rendered = rendered or msgspec.json.encode(document(app))
+        return Response(rendered, media_type="application/json")
+
+    app = Litestar(
+        route_handlers=[*(bind(each, parts) for each in controllers), openapi],
+        lifespan=[lifespan],
+        middleware=[
+            DefineMiddleware(Authentication, authenticator=parts[Authenticator]),  # type: ignore[type-abstract] # a port is looked up by its Protocol
+            DefineMiddleware(RequestLimits, limits=parts[RateLimits]),
+            DefineMiddleware(Idempotency, clock=parts[Clock]),  # type: ignore[type-abstract] # a port is looked up by its Protocol
+        ],
+        guards=[require_actor],
+        dependencies={
+            "actor": Provide(provide_actor, sync_to_thread=False),
+            "caller": Provide(provide_caller, sync_to_thread=False),
+            "client": Provide(provide_client, sync_to_thread=False),
+            "page": Provide(provide_page, sync_to_thread=False),
+        },
+        exception_handlers={Exception: answer_problem},
+        request_class=PlazaRequest,
+        request_max_body_size=MAX_BODY,
+        cors_config=CORSConfig(allow_origins=list(plaza.cors_origins), allow_credentials=True) if plaza.cors_origins else None,
+        openapi_config=OpenAPIConfig(title="Plaza", version=__version__, path="/schema/generated", render_plugins=[]),
+        plugins=[DeclaredErrors(parts)],
+        logging_config=None,
+        debug=False,
+    )
+    return app
+
+
+def create_app(runtime: Runtime) -> Any:
+    """The ASGI application that a server runs."""
+    plaza = runtime.configuration.plaza
+    return Edge(traced(litestar(runtime), plaza), plaza)
+
+
+class Server(uvicorn.Server):
+    """On SIGTERM: no new connections, sockets are told to come back elsewhere, requests under way are finished."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        plaza = runtime.configuration.plaza
+        self.runtime = runtime
+        super().__init__(
+            uvicorn.Config(
+                create_app(runtime),
+                host=plaza.host,
+                port=plaza.port,
+                loop="uvloop",
+                http="httptools",
+                ws="websockets-sansio",
+                ws_max_size=512 * 1024,  # ours is 128 KiB: what lies between is told apart from an attack
+                ws_ping_interval=25,
+                ws_ping_timeout=25,
+                ws_per_message_deflate=False,
+                proxy_headers=True,
+                forwarded_allow_ips=list(plaza.trusted_proxies),
+                server_header=False,
+                log_config=None,
+                timeout_graceful_shutdown=int(plaza.drain_s),
+                backlog=2048,
+            )
+        )
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in getattr(self, "servers", ()):
+            server.close()
+        await self.runtime.hub.drain()
+        await super().shutdown(sockets)
+
+
+def build(configuration: Configuration) -> Server:
+    return Server(Runtime(configuration, "api"))
+
+

@@ -1,0 +1,118 @@
+"""What a browser sees: the front page, its assets, the API's own documentation."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import mimetypes
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from litestar import Controller, Request, Response, get
+from litestar.params import FromPath
+
+from plaza.app.demo import DEMO_PASSWORD, DEMO_PEOPLE
+from plaza.core.errors import NotFound
+from plaza.core.http import ANONYMOUS
+from plaza.core.http.limits import UNLIMITED
+from plaza.core.result import DomainError
+
+_HERE = Path(__file__).parent
+_FOLDERS = (_HERE / "pages", _HERE / "vendor" / "swagger-ui")
+_SERVED = frozenset((".css", ".js", ".svg", ".html", ".png", ".webmanifest"))
+
+# Swagger UI writes style attributes and shows data: images.
+_SCHEMA_POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'"
+
+
+class Asset(msgspec.Struct, frozen=True):
+    body: bytes
+    media_type: str
+    etag: str
+
+
+@cache
+def assets() -> dict[str, Asset]:
+    """Read once: nothing outside of the shipped folders can be named by a path."""
+    found = {}
+    for folder in _FOLDERS:
+        for file in sorted(folder.iterdir()):
+            if file.suffix in _SERVED:
+                body = file.read_bytes()
+                kind = "text/javascript" if file.suffix == ".js" else mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+                if kind.startswith("text/"):
+                    kind += "; charset=utf-8"
+                found[file.name] = Asset(body, kind, f'"{hashlib.sha256(body).hexdigest()[:20]}"')
+    return found
+
+
+def _answer(request: Request[Any, Any, Any], name: str, headers: dict[str, str] | None = None) -> Response[bytes]:
+    asset = assets().get(name)
+    if asset is None:
+        raise NotFound
+    headers = {"ETag": asset.etag, "Cache-Control": "no-cache", **(headers or {})}
+    if request.headers.get("if-none-match") == asset.etag:
+        return Response(b"", status_code=304, headers=headers, media_type=asset.media_type)
+    return Response(asset.body, headers=headers, media_type=asset.media_type)
+
+
+class SiteController(Controller):
+    include_in_schema = False
+    opt = {**ANONYMOUS, **UNLIMITED}  # noqa: RUF012 - Litestar's own protocol
+
+    @get("/")
+    async def index(self, request: Request[Any, Any, Any]) -> Response[bytes]:
+        return _answer(request, "index.html")
+
+    @get("/assets/{name:str}")
+    async def asset(self, request: Request[Any, Any, Any], name: FromPath[str]) -> Response[bytes]:
+        return _answer(request, name)
+
+    @get("/schema")
+    async def schema(self) -> Response[str]:
+        page = _page(
+            "Plaza API",
+            '<div id="api"></div><script src="/assets/swagger-ui-bundle.js"></script><script src="/assets/start.js"></script>',
+            '<link rel="stylesheet" href="/assets/swagger-ui.css">',
+        )
+        return Response(page, media_type="text/html; charset=utf-8", headers={"Content-Security-Policy": _SCHEMA_POLICY})
+
+    @get("/docs/errors")
+    async def errors(self) -> Response[str]:
+        """Where the `type` of a problem document leads."""
+        rows = "".join(
+            f'<tr id="{code.lower()}"><td><code>{code}</code></td><td>{error.status}</td><td>{html.escape(error.summary())}</td></tr>'
+            for code, error in sorted(DomainError.by_code.items())
+        )
+        body = f"<main><h1>Error codes</h1><table><thead><tr><th>code</th><th>status</th><th>meaning</th></tr></thead><tbody>{rows}</tbody></table></main>"
+        return Response(_page("Plaza: error codes", body, '<link rel="stylesheet" href="/assets/theme.css">'), media_type="text/html; charset=utf-8")
+
+
+class DemoPerson(msgspec.Struct, frozen=True):
+    email: str
+    display_name: str
+
+
+class Demo(msgspec.Struct, frozen=True):
+    people: list[DemoPerson]
+    password: str
+
+
+class DevelopmentController(Controller):
+    """Absent in production."""
+
+    include_in_schema = False
+    opt = {**ANONYMOUS, **UNLIMITED}  # noqa: RUF012 - Litestar's own protocol
+
+    @get("/dev/demo")
+    async def demo(self) -> Demo:
+        return Demo([DemoPerson(*each) for each in DEMO_PEOPLE], DEMO_PASSWORD)
+
+
+def _page(title: str, body: str, head: str) -> str:
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{title}</title>{head}</head><body>{body}</body></html>"
+    )

@@ -1,0 +1,105 @@
+"""The outermost layer: a correlation id, a deadline, security headers, metrics and one log line for every request."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import msgspec
+import structlog
+
+from plaza.core.correlation import accepted, correlated
+from plaza.core.errors import Unavailable, ValidationFailed
+from plaza.core.http.problems import PROBLEM_JSON, headers_of, problem_of
+from plaza.core.result import DomainError
+from plaza.core.settings import PlazaSettings
+from plaza.core.telemetry.metrics import IN_FLIGHT, REQUEST_SECONDS, REQUESTS
+
+log = structlog.get_logger("plaza.access")
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; img-src 'self' data: blob:; connect-src 'self' ws: wss:; object-src 'none'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+_QUIET = ("/health", "/metrics", "/assets/")
+
+
+class Edge:
+    """An ASGI application around another."""
+
+    def __init__(self, app: Any, settings: PlazaSettings) -> None:
+        self.app, self.deadline = app, settings.request_deadline_s
+        self.headers = [
+            (b"x-content-type-options", b"nosniff"),
+            (b"x-frame-options", b"DENY"),
+            (b"referrer-policy", b"strict-origin-when-cross-origin"),
+            (b"cross-origin-opener-policy", b"same-origin"),
+        ]
+        if settings.is_production:
+            self.headers.append((b"strict-transport-security", b"max-age=63072000; includeSubDomains"))
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await self.http(scope, receive, send)
+        elif scope["type"] == "websocket":
+            with correlated(accepted(_header(scope, b"x-request-id"))):
+                await self.app(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    async def http(self, scope: Any, receive: Any, send: Any) -> None:
+        started, status = time.perf_counter(), 0
+
+        async def marked(message: Any) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = [*message["headers"], (b"x-request-id", correlation.encode()), *self.headers]
+                if any(name == b"content-type" and value.startswith(b"text/html") for name, value in headers):
+                    if not any(name.lower() == b"content-security-policy" for name, _ in headers):
+                        headers.append((b"content-security-policy", CONTENT_SECURITY_POLICY.encode()))
+                message = {**message, "headers": headers}
+            await send(message)
+
+        IN_FLIGHT.inc()
+        with correlated(accepted(_header(scope, b"x-request-id"))) as correlation:
+            try:
+                if "\0" in scope["path"] or b"%00" in scope["query_string"]:
+                    await send_problem(marked, ValidationFailed("U+0000 is not accepted."))
+                    return
+                async with asyncio.timeout(self.deadline):
+                    await self.app(scope, receive, marked)
+            except TimeoutError:
+                if status:
+                    raise
+                await send_problem(marked, Unavailable("This took too long.", retry_after=1))
+            finally:
+                IN_FLIGHT.dec()
+                took = time.perf_counter() - started
+                route = scope.get("path_template") or "unmatched"
+                REQUESTS.labels(scope["method"], route, status).inc()
+                REQUEST_SECONDS.labels(scope["method"], route).observe(took)
+                if not scope["path"].startswith(_QUIET):
+                    actor = scope.get("actor")
+                    log.info(
+                        "request",
+                        method=scope["method"],
+                        path=scope["path"],
+                        status=status,
+                        ms=round(took * 1000, 1),
+                        user_id=str(actor.user_id) if actor else None,
+                    )
+
+
+async def send_problem(send: Any, error: DomainError) -> None:
+    """A problem document without Litestar."""
+    body = msgspec.json.encode(problem_of(error))
+    headers = [(b"content-type", PROBLEM_JSON.encode()), (b"content-length", str(len(body)).encode())]
+    headers += [(name.lower().encode(), value.encode()) for name, value in headers_of(error).items()]
+    await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _header(scope: Any, wanted: bytes) -> str:
+    return next((value.decode("latin-1") for name, value in scope["headers"] if name == wanted), "")

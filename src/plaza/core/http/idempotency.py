@@ -1,0 +1,85 @@
+"""The HTTP edge of `plaza.core.idempotency`: an `Idempotency-Key` on a POST puts an `IdempotentCall` around its commands."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from litestar.datastructures import MutableScopeHeaders
+from litestar.types import ASGIApp, HTTPRequestEvent, Message, Receive, Scope, Send
+
+from plaza.core.actor import Actor
+from plaza.core.clock import Clock
+from plaza.core.db import under
+from plaza.core.errors import PayloadTooLarge, ValidationFailed
+from plaza.core.http.limits import network_of
+from plaza.core.http.request import client_ip
+from plaza.core.idempotency import IdempotentCall
+
+NOT_IDEMPOTENT = {"idempotent": False}
+MAX_BODY = 1024 * 1024
+_HEADER = b"idempotency-key"
+
+
+class Idempotency:
+    """ASGI middleware, after Authentication. Routes whose answers hold tokens or keys are marked NOT_IDEMPOTENT and ignore the header."""
+
+    def __init__(self, app: ASGIApp, clock: Clock) -> None:
+        self.app, self.clock = app, clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        key = _key(scope) if scope["type"] == "http" and scope["method"] == "POST" else None
+        if key is None or scope["route_handler"].opt.get("idempotent") is False:
+            await self.app(scope, receive, send)
+            return
+        if not (1 <= len(key) <= 255 and key.isascii() and key.isprintable()):
+            raise ValidationFailed("Idempotency-Key takes 1 to 255 printable ASCII characters.")
+        actor: Actor | None = scope.get("actor")  # type: ignore[assignment] # set by Authentication
+        caller = str(actor.user_id) if actor else f"anonymous:{network_of(client_ip(scope))}"
+        body = await _read(receive)
+        parts = (scope["method"].encode(), scope["path"].encode(), scope["query_string"], caller.encode(), body)
+        fingerprint = hashlib.sha256(b"\0".join(hashlib.sha256(part).digest() for part in parts)).digest()
+        call = IdempotentCall(self.clock, caller, key, fingerprint)
+        with under(call):
+            await self.app(scope, _replay(body, receive), _marked(send, call))
+
+
+def _key(scope: Any) -> str | None:
+    return next((value.decode("latin-1") for name, value in scope["headers"] if name == _HEADER), None)
+
+
+async def _read(receive: Receive) -> bytes:
+    chunks, size = [], 0
+    while True:
+        message: Any = await receive()
+        if message["type"] != "http.request":
+            return b"".join(chunks)
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if size > MAX_BODY:
+            raise PayloadTooLarge
+        if not message.get("more_body"):
+            return b"".join(chunks)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    given = False
+
+    async def again() -> Any:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        event: HTTPRequestEvent = {"type": "http.request", "body": body, "more_body": False}
+        return event
+
+    return again
+
+
+def _marked(send: Send, call: IdempotentCall) -> Send:
+    async def wrapped(message: Message) -> None:
+        if message["type"] == "http.response.start" and call.replayed:
+            MutableScopeHeaders.from_message(message)["Idempotency-Replayed"] = "true"
+        await send(message)
+
+    return wrapped

@@ -1,0 +1,78 @@
+"""Limits of routes: one for everybody on every ordinary route, tighter ones where a route declares them."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from litestar.datastructures import MutableScopeHeaders
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from plaza.core.actor import Actor
+from plaza.core.http.request import client_ip
+from plaza.core.ratelimit import RateLimits, Window
+
+UNLIMITED = {"unlimited": True}
+
+
+@dataclass(frozen=True, slots=True)
+class RouteLimit:
+    """`credential` limits ask Redis each time and refuse without it."""
+
+    name: str
+    limit: str
+    by: Literal["ip", "user"]
+    credential: bool
+
+
+def limited(name: str, limit: str, *, by: Literal["ip", "user"] = "user", credential: bool = False) -> dict[str, Any]:
+    """For a handler's `opt`: `opt=limited("login", "10/minute", by="ip", credential=True)`."""
+    return {"limits": (RouteLimit(name, limit, by, credential),)}
+
+
+class RequestLimits:
+    """ASGI middleware, after Authentication."""
+
+    def __init__(self, app: ASGIApp, limits: RateLimits) -> None:
+        self.app, self.limits = app, limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        options = scope["route_handler"].opt
+        if scope["type"] != "http" or options.get("unlimited"):
+            await self.app(scope, receive, send)
+            return
+        actor: Actor | None = scope.get("actor")  # type: ignore[assignment] # set by Authentication
+        ip = network_of(client_ip(scope))
+        settings = self.limits.settings
+        if actor is None:
+            window = self.limits.count("anonymous", ip, settings.anonymous)
+        else:
+            window = self.limits.count("signed-in", str(actor.user_id), settings.signed_in)
+        for route in options.get("limits", ()):
+            key = str(actor.user_id) if route.by == "user" and actor is not None else ip
+            if route.credential:
+                await self.limits.hit(route.name, key, route.limit)
+            else:
+                window = self.limits.count(route.name, key, route.limit)
+        await self.app(scope, receive, _told(send, window) if settings.enabled else send)
+
+
+def network_of(ip: str) -> str:
+    """An IPv6 caller owns its /64: counting single addresses would count nothing."""
+    try:
+        address = ipaddress.ip_address(ip)
+    except ValueError:
+        return ip
+    return str(ipaddress.ip_network(f"{ip}/64", strict=False)) if address.version == 6 else ip
+
+
+def _told(send: Send, window: Window) -> Send:
+    async def wrapped(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableScopeHeaders.from_message(message)
+            headers["RateLimit-Policy"] = f'"default";q={window.limit};w={window.window_s}'
+            headers["RateLimit"] = f'"default";r={window.remaining};t={window.reset_s}'
+        await send(message)
+
+    return wrapped

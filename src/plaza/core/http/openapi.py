@@ -1,0 +1,122 @@
+"""The OpenAPI document says what can go wrong: a handler's error responses are those that its service methods declare.
+
+Two halves: `DeclaredErrors` writes them to the handlers while routes are registered, `document` finishes what Litestar generates
+(strict inputs, bearer authentication, no error shape but the Problem).
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from litestar import Litestar
+from litestar.enums import HttpMethod
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.plugins import ReceiveRoutePlugin
+from litestar.routes import BaseRoute, HTTPRoute
+
+from plaza.core.composition import Parts
+from plaza.core.errors import (
+    IdempotencyInProgress,
+    IdempotencyKeyReused,
+    NotFound,
+    PayloadTooLarge,
+    RateLimited,
+    Unauthenticated,
+    Unavailable,
+    ValidationFailed,
+)
+from plaza.core.http.binding import parts_of
+from plaza.core.http.problems import PROBLEM_JSON, Problem
+from plaza.core.result import DomainError
+from plaza.core.schemas import Input
+
+
+def called_methods(handler: HTTPRouteHandler, parts: Parts) -> Iterator[Any]:
+    """Every `self.<part>.<method>` in the handler's source."""
+    owner = type(getattr(handler.fn, "__self__", None) or handler.owner)
+    if not hasattr(handler.fn, "__qualname__") or "." not in handler.fn.__qualname__:
+        return
+    kinds = parts_of(owner, parts)
+    tree = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(handler.fn))))
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(value=ast.Attribute(value=ast.Name(id="self"), attr=part), attr=method) if part in kinds:
+                yield getattr(kinds[part], method, None)
+
+
+def errors_of_handler(handler: HTTPRouteHandler, parts: Parts) -> dict[type[DomainError], None]:
+    """What a handler may answer: its methods' declarations, and what the edge adds to every route of its kind."""
+    found: dict[type[DomainError], None] = {}
+    for method in called_methods(handler, parts):
+        found.update(dict.fromkeys(getattr(method, "__refuses__", ())))
+    options = handler.opt
+    if not options.get("anonymous"):
+        found[Unauthenticated] = None
+    if not options.get("unlimited"):
+        found[RateLimited] = None
+    names = handler.parsed_fn_signature.parameters
+    if names:
+        found[ValidationFailed] = None
+    if "data" in names:
+        found[PayloadTooLarge] = None
+    if HttpMethod.POST in handler.http_methods and options.get("idempotent") is not False:
+        found.update({IdempotencyInProgress: None, IdempotencyKeyReused: None, ValidationFailed: None})
+    if handler.paths and any("{" in path for path in handler.paths):
+        found[NotFound] = None
+    found[Unavailable] = None
+    return found
+
+
+class DeclaredErrors(ReceiveRoutePlugin):
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+
+    def receive_route(self, route: BaseRoute) -> None:
+        if not isinstance(route, HTTPRoute):
+            return
+        for handler in route.route_handlers:
+            if not handler.resolve_include_in_schema():
+                continue
+            by_status: defaultdict[int, list[str]] = defaultdict(list)
+            for error in errors_of_handler(handler, self.parts):
+                by_status[error.status].append(error.code)
+            declared = {
+                status: ResponseSpec(Problem, description=", ".join(sorted(codes)), media_type=PROBLEM_JSON, generate_examples=False)
+                for status, codes in sorted(by_status.items())
+            }
+            handler.responses = {**declared, **(handler.responses or {})}
+
+
+def document(app: Litestar) -> dict[str, Any]:
+    schema: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(app.openapi_schema.to_schema(), enc_hook=str))
+    components = schema.setdefault("components", {})
+    strict = {kind.__name__ for kind in _subclasses(Input)}
+    for name, component in components.get("schemas", {}).items():
+        if name.split("_")[-1] in strict or name in strict:
+            component["additionalProperties"] = False
+    components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
+    anonymous = {
+        (route.path_format, method.lower())
+        for route in app.routes
+        if isinstance(route, HTTPRoute)
+        for handler in route.route_handlers
+        if handler.opt.get("anonymous")
+        for method in handler.http_methods
+    }
+    for path, operations in schema.get("paths", {}).items():
+        for method, operation in operations.items():
+            operation["security"] = [{}] if (path, method) in anonymous else [{"bearer": []}]
+    return schema
+
+
+def _subclasses(kind: type) -> Iterator[type]:
+    for each in kind.__subclasses__():
+        yield each
+        yield from _subclasses(each)

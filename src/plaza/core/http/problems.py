@@ -1,0 +1,123 @@
+"""RFC 9457 problem documents: every answer of 400 and above has this one shape."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException, ValidationException
+from redis.exceptions import RedisError
+
+from plaza.core.correlation import correlation_id
+from plaza.core.db import is_lost_server, is_overload
+from plaza.core.errors import (
+    InternalError,
+    MethodNotAllowed,
+    NotFound,
+    PayloadTooLarge,
+    Unavailable,
+    ValidationFailed,
+)
+from plaza.core.result import DomainError
+
+log = structlog.get_logger(__name__)
+
+PROBLEM_JSON = "application/problem+json"
+# Where a lost server or a full pool sends the client: most restarts are over by then.
+_RETRY_AFTER_S = 1
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True, rename={"kind": "type"}):
+    """`errors` maps a field of the request to what is wrong with it."""
+
+    kind: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    correlation_id: str
+    errors: Mapping[str, Sequence[str]] = {}
+
+
+def problem_of(error: DomainError) -> Problem:
+    return Problem(
+        kind=f"/docs/errors#{error.code.lower()}",
+        title=HTTPStatus(error.status).phrase,
+        status=error.status,
+        detail=error.detail,
+        code=error.code,
+        correlation_id=correlation_id(),
+        errors=error.errors or {},
+    )
+
+
+def headers_of(error: DomainError) -> dict[str, str]:
+    headers = {}
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
+    if error.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return headers
+
+
+def as_domain_error(error: Exception) -> DomainError:
+    """What a client is told of any exception; nothing internal shows."""
+    if isinstance(error, DomainError):
+        return error
+    if isinstance(error, HTTPException):
+        return _of_litestar(error)
+    if isinstance(error, msgspec.ValidationError | RecursionError):
+        return ValidationFailed()
+    if isinstance(error, RedisError) or is_lost_server(error) or is_overload(error):
+        return Unavailable(retry_after=_RETRY_AFTER_S)
+    return InternalError()
+
+
+def answer_problem(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+    told = as_domain_error(error)
+    if isinstance(told, InternalError):
+        log.exception("request_failed", exc_info=error, path=request.scope["path"])
+    elif isinstance(told, Unavailable) and told is not error:
+        log.warning("unavailable", error=repr(error), path=request.scope["path"])
+    headers = headers_of(told)
+    if isinstance(error, MethodNotAllowedException):
+        headers["Allow"] = ", ".join(sorted(_allowed(request)))
+    return Response(problem_of(told), status_code=told.status, media_type=PROBLEM_JSON, headers=headers)
+
+
+def _of_litestar(error: HTTPException) -> DomainError:
+    if isinstance(error, NotFoundException):
+        return NotFound()
+    if isinstance(error, MethodNotAllowedException):
+        return MethodNotAllowed()
+    if error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return PayloadTooLarge()
+    if isinstance(error, ValidationException):
+        return ValidationFailed(errors=_fields(error.extra))
+    if 400 <= error.status_code < 500:
+        return ValidationFailed(error.detail)
+    return InternalError()
+
+
+def _fields(extra: object) -> dict[str, list[str]]:
+    fields: defaultdict[str, list[str]] = defaultdict(list)
+    for each in extra if isinstance(extra, list) else ():
+        if isinstance(each, dict):
+            fields[str(each.get("key") or "body")].append(str(each.get("message", "")))
+    return dict(fields)
+
+
+def _allowed(request: Request[Any, Any, Any]) -> set[str]:
+    app = request.app
+    return {
+        method
+        for route in app.routes
+        if getattr(route, "path_format", None) == request.scope.get("path_template")
+        for method in getattr(route, "methods", ())
+    }

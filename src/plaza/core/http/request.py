@@ -1,0 +1,56 @@
+"""What handlers may ask for besides the actor: who is calling from where, and which page of a list."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request
+from litestar.params import QueryParameter
+
+from plaza.core.db.pagination import DEFAULT_LIMIT, MAX_LIMIT, PageRequest
+from plaza.core.errors import ValidationFailed
+
+# In JSON a NUL can only stand as an escape; an even number of backslashes before it makes it plain text.
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+
+
+class Client(msgspec.Struct, frozen=True):
+    ip: str
+    user_agent: str
+
+
+class PlazaRequest(Request[Any, Any, Any]):
+    """Refuses U+0000, which PostgreSQL cannot store; reads an absent body of a POST as an empty object."""
+
+    async def body(self) -> bytes:
+        body = await super().body()
+        if not body and self.scope["method"] == "POST":
+            return b"{}"
+        if b"\\u0000" in body and _NUL.search(body):
+            raise ValidationFailed("U+0000 is not accepted.")
+        return body
+
+    async def json(self) -> Any:
+        try:
+            return await super().json()
+        except RecursionError as error:
+            raise ValidationFailed("The body is nested too deeply.") from error
+
+
+def provide_client(request: Request[Any, Any, Any]) -> Client:
+    return Client(ip=client_ip(request.scope), user_agent=request.headers.get("user-agent", "")[:500])
+
+
+def client_ip(scope: Any) -> str:
+    """The caller's address; uvicorn has resolved X-Forwarded-For of trusted proxies by then."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
+
+
+def provide_page(
+    limit: Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT,
+    cursor: Annotated[str | None, QueryParameter(max_length=1024)] = None,
+) -> PageRequest:
+    return PageRequest(limit=limit, cursor=cursor)
