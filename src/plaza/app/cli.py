@@ -68,7 +68,9 @@ def asynchronous(fn: Callable[P, Awaitable[T]]) -> Callable[P, T]:
         except Exception as error:
             if not is_lost_server(error):
                 raise
-            click.echo(f"plaza: PostgreSQL does not answer ({error.__class__.__name__}). Is `plaza up` running?", err=True)
+            click.echo(
+                f"plaza: PostgreSQL does not answer ({error.__class__.__name__}). Is `plaza up` running?", err=True
+            )
             sys.exit(1)
 
     return run

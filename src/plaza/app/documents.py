@@ -36,8 +36,8 @@ def errors_md() -> str:
     rows = [f"| `{code}` | {error.status} | {error.summary()} |" for code, error in sorted(DomainError.by_code.items())]
     return (
         _GENERATED
-        + "# Error codes\n\nEvery answer of 400 and above is a problem document (RFC 9457) with one of these codes; on a socket the same code"
-        + " stands in an `error` frame.\n\n| code | status | meaning |\n|---|---|---|\n"
+        + "# Error codes\n\nEvery answer of 400 and above is a problem document (RFC 9457) with one of these codes; on a socket the"
+        + " same code stands in an `error` frame.\n\n| code | status | meaning |\n|---|---|---|\n"
         + "\n".join(rows)
         + "\n"
     )
@@ -61,19 +61,26 @@ def contexts_md() -> str:
 
 
 def events_md() -> str:
-    parts = [_GENERATED + "# Domain events\n\nEach is written in the transaction that made it true and reaches each handler once in effect.\n"]
+    parts = [
+        _GENERATED
+        + "# Domain events\n\nEach is written in the transaction that made it true and reaches each handler once in effect.\n"
+    ]
     for event in sorted(_events(), key=lambda each: each.name()):
-        parts.append(f"\n## `{event.name()}` (version {event.version})\n\n{inspect.cleandoc(event.__doc__ or '')}\n\n| field | type |\n|---|---|\n")
+        parts.append(
+            f"\n## `{event.name()}` (version {event.version})\n\n{inspect.cleandoc(event.__doc__ or '')}\n\n| field | type |\n|---|---|\n"
+        )
         parts += [f"| `{field.name}` | {_type(field.type)} |\n" for field in msgspec.structs.fields(event)]
     return "".join(parts)
 
 
 def settings_md() -> str:
-    rows = [f"| `{name}` | {kind} | {f'`{default}`' if default else ''} |" for name, kind, default in describe(SECTIONS)]
+    rows = [
+        f"| `{name}` | {kind} | {f'`{default}`' if default else ''} |" for name, kind, default in describe(SECTIONS)
+    ]
     return (
         _GENERATED
-        + "# Settings\n\nRead once at start from the environment, then `.env`, then what a running `plaza up` offers. A wrong or unknown one ends"
-        + " the program with its name.\n\n| variable | type | default |\n|---|---|---|\n"
+        + "# Settings\n\nRead once at start from the environment, then `.env`, then what a running `plaza up` offers. A wrong or"
+        + " unknown one ends the program with its name.\n\n| variable | type | default |\n|---|---|---|\n"
         + "\n".join(rows)
         + "\n"
     )

@@ -34,7 +34,11 @@ class Runtime:
             plaza.database_url, configuration[DatabaseSettings], name=f"plaza-{process}", strict=not plaza.is_production
         )
         self.redis: Redis = Redis.from_url(
-            plaza.redis_url, socket_timeout=2, socket_connect_timeout=2, client_name=f"plaza-{process}", max_connections=50
+            plaza.redis_url,
+            socket_timeout=2,
+            socket_connect_timeout=2,
+            client_name=f"plaza-{process}",
+            max_connections=50,
         )
         self.listener = Listener(plaza.database_url)
         self.hub = Hub(self.redis, configuration[RealtimeSettings])

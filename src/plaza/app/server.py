@@ -72,7 +72,9 @@ def litestar(runtime: Runtime) -> Litestar:
         exception_handlers={Exception: answer_problem},
         request_class=PlazaRequest,
         request_max_body_size=MAX_BODY,
-        cors_config=CORSConfig(allow_origins=list(plaza.cors_origins), allow_credentials=True) if plaza.cors_origins else None,
+        cors_config=CORSConfig(allow_origins=list(plaza.cors_origins), allow_credentials=True)
+        if plaza.cors_origins
+        else None,
         openapi_config=OpenAPIConfig(title="Plaza", version=__version__, path="/schema/generated", render_plugins=[]),
         plugins=[DeclaredErrors(parts)],
         logging_config=None,
@@ -123,5 +125,3 @@ class Server(uvicorn.Server):
 
 def build(configuration: Configuration) -> Server:
     return Server(Runtime(configuration, "api"))
-
-

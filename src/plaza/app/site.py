@@ -41,7 +41,11 @@ def assets() -> dict[str, Asset]:
         for file in sorted(folder.iterdir()):
             if file.suffix in _SERVED:
                 body = file.read_bytes()
-                kind = "text/javascript" if file.suffix == ".js" else mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+                kind = (
+                    "text/javascript"
+                    if file.suffix == ".js"
+                    else mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+                )
                 if kind.startswith("text/"):
                     kind += "; charset=utf-8"
                 found[file.name] = Asset(body, kind, f'"{hashlib.sha256(body).hexdigest()[:20]}"')
@@ -60,7 +64,7 @@ def _answer(request: Request[Any, Any, Any], name: str, headers: dict[str, str] 
 
 class SiteController(Controller):
     include_in_schema = False
-    opt = {**ANONYMOUS, **UNLIMITED}  # noqa: RUF012 - Litestar's own protocol
+    opt = {**ANONYMOUS, **UNLIMITED}
 
     @get("/")
     async def index(self, request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -77,7 +81,9 @@ class SiteController(Controller):
             '<div id="api"></div><script src="/assets/swagger-ui-bundle.js"></script><script src="/assets/start.js"></script>',
             '<link rel="stylesheet" href="/assets/swagger-ui.css">',
         )
-        return Response(page, media_type="text/html; charset=utf-8", headers={"Content-Security-Policy": _SCHEMA_POLICY})
+        return Response(
+            page, media_type="text/html; charset=utf-8", headers={"Content-Security-Policy": _SCHEMA_POLICY}
+        )
 
     @get("/docs/errors")
     async def errors(self) -> Response[str]:
@@ -86,8 +92,12 @@ class SiteController(Controller):
             f'<tr id="{code.lower()}"><td><code>{code}</code></td><td>{error.status}</td><td>{html.escape(error.summary())}</td></tr>'
             for code, error in sorted(DomainError.by_code.items())
         )
-        body = f"<main><h1>Error codes</h1><table><thead><tr><th>code</th><th>status</th><th>meaning</th></tr></thead><tbody>{rows}</tbody></table></main>"
-        return Response(_page("Plaza: error codes", body, '<link rel="stylesheet" href="/assets/theme.css">'), media_type="text/html; charset=utf-8")
+        head = "<tr><th>code</th><th>status</th><th>meaning</th></tr>"
+        body = f"<main><h1>Error codes</h1><table><thead>{head}</thead><tbody>{rows}</tbody></table></main>"
+        return Response(
+            _page("Plaza: error codes", body, '<link rel="stylesheet" href="/assets/theme.css">'),
+            media_type="text/html; charset=utf-8",
+        )
 
 
 class DemoPerson(msgspec.Struct, frozen=True):
@@ -104,7 +114,7 @@ class DevelopmentController(Controller):
     """Absent in production."""
 
     include_in_schema = False
-    opt = {**ANONYMOUS, **UNLIMITED}  # noqa: RUF012 - Litestar's own protocol
+    opt = {**ANONYMOUS, **UNLIMITED}
 
     @get("/dev/demo")
     async def demo(self) -> Demo:

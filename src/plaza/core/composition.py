@@ -94,15 +94,16 @@ class Parts:
 
     def arguments(self, factory: Callable[..., Any], skip: int = 0) -> dict[str, Any]:
         """Keyword arguments for `factory` by its annotations, its first `skip` parameters left to the caller."""
-        target = factory.__init__ if isinstance(factory, type) else factory
-        hints = get_type_hints(target)
-        parameters = [each for each in inspect.signature(factory).parameters.values() if each.kind is not each.VAR_KEYWORD][skip:]
+        hints = get_type_hints(inspect.getattr_static(factory, "__init__") if isinstance(factory, type) else factory)
+        parameters = [
+            each for each in inspect.signature(factory).parameters.values() if each.kind is not each.VAR_KEYWORD
+        ][skip:]
         arguments: dict[str, Any] = {}
         for parameter in parameters:
             kind = hints.get(parameter.name)
             if kind in self._parts:
                 arguments[parameter.name] = self._parts[kind]
-            elif isinstance(get_origin(kind), type) and issubclass(get_origin(kind), Sequence):
+            elif (origin := get_origin(kind)) is not None and isinstance(origin, type) and issubclass(origin, Sequence):
                 arguments[parameter.name] = [each for each in self._declared if isinstance(each, get_args(kind)[0])]
             elif parameter.default is parameter.empty:
                 raise MissingPart(f"{factory.__qualname__} needs {parameter.name}: {kind}")

@@ -33,7 +33,9 @@ class Vault:
 
     def __init__(self, secret: str, fallbacks: Sequence[str] = ()) -> None:
         self._secret = secret
-        self._fernet = MultiFernet([Fernet(base64.urlsafe_b64encode(_derive(each, "seal"))) for each in (secret, *fallbacks)])
+        self._fernet = MultiFernet(
+            [Fernet(base64.urlsafe_b64encode(_derive(each, "seal"))) for each in (secret, *fallbacks)]
+        )
 
     def key(self, purpose: str) -> bytes:
         """32 bytes."""

@@ -39,7 +39,9 @@ Batch = Callable[[S, Sequence[A]], Awaitable[Sequence[ServiceResult[T]]]]
 
 
 class _Lanes(Generic[A, T]):
-    def __init__(self, run: Callable[[Sequence[A]], Awaitable[Sequence[ServiceResult[T]]]], limit: int, lanes: int) -> None:
+    def __init__(
+        self, run: Callable[[Sequence[A]], Awaitable[Sequence[ServiceResult[T]]]], limit: int, lanes: int
+    ) -> None:
         self.run, self.limit = run, limit
         self.waiting: list[deque[tuple[A, asyncio.Future[ServiceResult[T]]]]] = [deque() for _ in range(lanes)]
         self.busy = [False] * lanes
@@ -92,7 +94,9 @@ def fail(batch: Sequence[tuple[Any, asyncio.Future[ServiceResult[T]]]], error: E
             future.set_exception(error)
 
 
-def grouped(*refuses: Refuses, limit: int = 256, lanes: int = 2) -> Callable[[Batch[S, A, T]], Callable[[S, A], Coroutine[Any, Any, ServiceResult[T]]]]:
+def grouped(
+    *refuses: Refuses, limit: int = 256, lanes: int = 2
+) -> Callable[[Batch[S, A, T]], Callable[[S, A], Coroutine[Any, Any, ServiceResult[T]]]]:
     declared = errors_of(*refuses)
 
     def decorate(fn: Batch[S, A, T]) -> Callable[[S, A], Coroutine[Any, Any, ServiceResult[T]]]:
@@ -100,7 +104,10 @@ def grouped(*refuses: Refuses, limit: int = 256, lanes: int = 2) -> Callable[[Ba
 
         async def batch(self: S, items: Sequence[A]) -> Sequence[ServiceResult[T]]:
             results = await fn(self, items)
-            return [checked(self.db, each.error, declared, fn.__qualname__) if isinstance(each, Failure) else each for each in results]
+            return [
+                checked(self.db, each.error, declared, fn.__qualname__) if isinstance(each, Failure) else each
+                for each in results
+            ]
 
         def start(self: S) -> _Lanes[A, T]:
             async def run(items: Sequence[A]) -> Sequence[ServiceResult[T]]:

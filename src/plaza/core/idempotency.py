@@ -35,8 +35,12 @@ class StoredResult(Base):
 
 # The lock lives as long as the transaction: a second call meets it while the first runs, and nothing has to be cleaned up after a crash.
 _CLAIM = text("select pg_try_advisory_xact_lock(hashtextextended(:caller || chr(31) || :key, 0))")
-_FIND = text("select fingerprint, result from core_idempotency where caller = :caller and key = :key and step = :step and created_at > :since")
-_OTHER = text("select 1 from core_idempotency where caller = :caller and key = :key and fingerprint <> :fingerprint and created_at > :since limit 1")
+_FIND = text(
+    "select fingerprint, result from core_idempotency where caller = :caller and key = :key and step = :step and created_at > :since"
+)
+_OTHER = text(
+    "select 1 from core_idempotency where caller = :caller and key = :key and fingerprint <> :fingerprint and created_at > :since limit 1"
+)
 _STORE = text(
     """insert into core_idempotency (caller, key, step, fingerprint, result, created_at)
     values (:caller, :key, :step, :fingerprint, :result, :now)
@@ -47,7 +51,7 @@ PURGE = text("delete from core_idempotency where created_at <= :since")
 
 
 class IdempotentCall:
-    """A `CommandScope`. `fingerprint` is a hash of method, path, caller and body; `replayed` tells afterwards that nothing was done anew."""
+    """A `CommandScope`. `fingerprint` hashes method, path, caller and body; `replayed` tells that nothing was done anew."""
 
     def __init__(self, clock: Clock, caller: str, key: str, fingerprint: bytes) -> None:
         self.clock, self.caller, self.key, self.fingerprint = clock, caller, key, fingerprint
@@ -65,7 +69,9 @@ class IdempotentCall:
         connection = await session.connection()
         if not (await connection.execute(_CLAIM, named)).scalar_one():
             raise IdempotencyInProgress
-        if (await connection.execute(_OTHER, {**named, "fingerprint": self.fingerprint, "since": since})).scalar() is not None:
+        if (
+            await connection.execute(_OTHER, {**named, "fingerprint": self.fingerprint, "since": since})
+        ).scalar() is not None:
             raise IdempotencyKeyReused
         found = (await connection.execute(_FIND, {**named, "step": step, "since": since})).one_or_none()
         if found is None:

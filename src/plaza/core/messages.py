@@ -6,6 +6,8 @@ class with a higher `version`.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar
 
 import msgspec
@@ -33,3 +35,12 @@ class DomainEvent(Message, frozen=True, kw_only=True):
     def aggregate(self) -> tuple[str, str]:
         """Type and id of what changed; events of one aggregate reach each handler in order."""
         raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class JobRequest:
+    """A job to be written. Jobs of one `key` run one after another in the order of their writing; none runs before `at`."""
+
+    payload: JobPayload
+    key: str | None = None
+    at: datetime | None = None

@@ -8,9 +8,30 @@ import msgspec
 
 # ISO 4217 (list one): currencies whose exponent is not 2.
 _EXPONENTS = {
-    **dict.fromkeys("bif clp djf gnf isk jpy kmf krw pyg rwf ugx uyi vnd vuv xaf xof xpf".split(), 0),
-    **dict.fromkeys("bhd iqd jod kwd lyd omr tnd".split(), 3),
-    **dict.fromkeys("clf uyw".split(), 4),
+    **dict.fromkeys(
+        [
+            "bif",
+            "clp",
+            "djf",
+            "gnf",
+            "isk",
+            "jpy",
+            "kmf",
+            "krw",
+            "pyg",
+            "rwf",
+            "ugx",
+            "uyi",
+            "vnd",
+            "vuv",
+            "xaf",
+            "xof",
+            "xpf",
+        ],
+        0,
+    ),
+    **dict.fromkeys(["bhd", "iqd", "jod", "kwd", "lyd", "omr", "tnd"], 3),
+    **dict.fromkeys(["clf", "uyw"], 4),
 }
 
 
@@ -25,7 +46,9 @@ class Money(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     currency: str
 
     def __post_init__(self) -> None:
-        if not (len(self.currency) == 3 and self.currency.isascii() and self.currency.isalpha() and self.currency.islower()):
+        if not (
+            len(self.currency) == 3 and self.currency.isascii() and self.currency.isalpha() and self.currency.islower()
+        ):
             raise ValueError("currency must be a lower-case ISO 4217 code")
 
     @classmethod

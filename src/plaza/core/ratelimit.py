@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from functools import cache
+from typing import Any
 
 import msgspec
 import structlog
@@ -59,7 +60,10 @@ class RateLimits:
 
     def __init__(self, redis: Redis, settings: RateLimitSettings) -> None:
         self.redis, self.settings = redis, settings
-        storage = RedisStorage("async+redis://", connection_pool=redis.connection_pool, implementation="redispy", key_prefix="plaza:limit")
+        pool: Any = redis.connection_pool  # the library types its options as plain values
+        storage = RedisStorage(
+            "async+redis://", connection_pool=pool, implementation="redispy", key_prefix="plaza:limit"
+        )
         self._strict = MovingWindowRateLimiter(storage)
         self._counts: dict[str, _Count] = {}
 

@@ -1,8 +1,8 @@
 """A value or a typed refusal, never both.
 
-    DomainError             an expected failure with a public `code` and an HTTP `status`
-      every context's own   plaza/<context>/errors.py
-      shared by all         plaza/core/errors.py
+DomainError             an expected failure with a public `code` and an HTTP `status`
+  every context's own   plaza/<context>/errors.py
+  shared by all         plaza/core/errors.py
 """
 
 from __future__ import annotations

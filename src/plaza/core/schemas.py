@@ -6,7 +6,7 @@ import msgspec
 
 
 class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A body or frame from outside. Shape only: a rule with a code of its own is the service's, so that it is not masked by VALIDATION_ERROR."""
+    """A body or frame from outside. Shape only: a rule with a code of its own is the service's to refuse."""
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):

@@ -142,7 +142,11 @@ def outside(fn: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]
 
 
 async def _outcome(
-    db: Database, fn: Callable[..., Awaitable[ServiceResult[T]]], declared: tuple[type[DomainError], ...], *args: Any, **kwargs: Any
+    db: Database,
+    fn: Callable[..., Awaitable[ServiceResult[T]]],
+    declared: tuple[type[DomainError], ...],
+    *args: Any,
+    **kwargs: Any,
 ) -> ServiceResult[T]:
     try:
         result = await fn(*args, **kwargs)

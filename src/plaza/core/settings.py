@@ -68,14 +68,20 @@ class Environment:
     UNPREFIXED = ("DATABASE_URL", "REDIS_URL")
 
     def __init__(self, variables: Mapping[str, str]) -> None:
-        self.variables = {name: value for name, value in variables.items() if name.startswith("PLAZA_") or name in self.UNPREFIXED}
+        self.variables = {
+            name: value for name, value in variables.items() if name.startswith("PLAZA_") or name in self.UNPREFIXED
+        }
         self.known: set[str] = set()
         self.wrong: list[str] = []
 
     @classmethod
     def of_process(cls, root: Path | None = None) -> Environment:
         root = root or find_root()
-        layers: list[Mapping[str, str | None]] = [dotenv_values(root / SERVERS_FILE), dotenv_values(root / ".env"), os.environ]
+        layers: list[Mapping[str, str | None]] = [
+            dotenv_values(root / SERVERS_FILE),
+            dotenv_values(root / ".env"),
+            os.environ,
+        ]
         return cls({name: value for layer in layers for name, value in layer.items() if value is not None})
 
     def section(self, name: str, kind: type[S]) -> S | None:
@@ -124,7 +130,13 @@ def describe(sections: Iterable[tuple[str, type[msgspec.Struct]]]) -> list[tuple
     for name, kind in sections:
         for field in msgspec.structs.fields(kind):
             default = "" if field.default is msgspec.NODEFAULT else field.default
-            shown = ",".join(default) if isinstance(default, tuple) else str(default).lower() if isinstance(default, bool) else str(default)
+            shown = (
+                ",".join(default)
+                if isinstance(default, tuple)
+                else str(default).lower()
+                if isinstance(default, bool)
+                else str(default)
+            )
             rows.append((variable_of(name, field.name), _type_name(field.type), shown))
     return rows
 

@@ -38,7 +38,15 @@ class Move(Generic[State]):
 
 
 class Machine(Generic[State]):
-    def __init__(self, name: str, states: type[State], *, initial: State, moves: Mapping[str, Move[State]], attribute: str = "state") -> None:
+    def __init__(
+        self,
+        name: str,
+        states: type[State],
+        *,
+        initial: State,
+        moves: Mapping[str, Move[State]],
+        attribute: str = "state",
+    ) -> None:
         self.name, self.states, self.initial, self.moves, self.attribute = name, states, initial, moves, attribute
         unreachable = set(states) - {initial} - {move.target for move in moves.values()}
         if unreachable:

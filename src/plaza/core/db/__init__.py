@@ -1,6 +1,6 @@
 """PostgreSQL: the ambient transaction, tables' base, repositories, pages, notifications."""
 
-from plaza.core.db.database import Database, DatabaseSettings, current_transaction
+from plaza.core.db.database import Database, DatabaseSettings
 from plaza.core.db.errors import is_lost_server, is_overload
 from plaza.core.db.listener import Listener
 from plaza.core.db.models import Base, Timestamped, Versioned, state_column, typed_ids
@@ -13,6 +13,7 @@ from plaza.core.db.transaction import (
     NoTransaction,
     Transaction,
     WrongTask,
+    current_transaction,
     under,
 )
 

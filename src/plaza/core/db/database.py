@@ -7,6 +7,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
+from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -25,7 +26,8 @@ from plaza.core.db.transaction import (
     open_scope,
     open_transaction,
 )
-from plaza.core.result import Failure, ServiceResult, Success
+from plaza.core.messages import DomainEvent, JobPayload, JobRequest
+from plaza.core.result import Failure, ServiceResult
 from plaza.core.telemetry.metrics import DEADLOCKS, TRANSACTION_RETRIES
 
 T = TypeVar("T")
@@ -46,19 +48,23 @@ class DatabaseSettings(msgspec.Struct, frozen=True):
 class Outbox(Protocol):
     """Turns what a transaction published and enqueued into rows, in that transaction."""
 
-    async def write(self, session: AsyncSession, events: Sequence[msgspec.Struct], jobs: Sequence[Any]) -> None: ...
+    async def write(self, session: AsyncSession, events: Sequence[DomainEvent], jobs: Sequence[JobRequest]) -> None: ...
 
 
 class Database:
     """Lives as long as the process. `strict` makes an undeclared failure raise instead of being logged (tests, development)."""
 
-    RETRIES = 4
+    TRIES = 4
 
-    def __init__(self, url: str, settings: DatabaseSettings | None = None, *, name: str = "plaza", strict: bool = True) -> None:
+    def __init__(
+        self, url: str, settings: DatabaseSettings | None = None, *, name: str = "plaza", strict: bool = True
+    ) -> None:
         settings = settings or DatabaseSettings()
         self.settings, self.url, self.strict = settings, url, strict
         self.engine = _engine(url, settings, name)
-        self.reader = _engine(settings.replica_url or url, settings, f"{name}-read").execution_options(isolation_level="AUTOCOMMIT")
+        self.reader = _engine(settings.replica_url or url, settings, f"{name}-read").execution_options(
+            isolation_level="AUTOCOMMIT"
+        )
         self.outbox: Outbox | None = None
 
     async def close(self) -> None:
@@ -76,13 +82,13 @@ class Database:
     def session(self) -> AsyncSession:
         return self.transaction.session
 
-    def publish(self, event: msgspec.Struct) -> None:
+    def publish(self, event: DomainEvent) -> None:
         """A domain event, a row per handler in this transaction."""
         self.transaction.events.append(event)
 
-    def enqueue(self, job: Any) -> None:
-        """A `JobRequest` (`SomeJob.of(payload)`), a row in this transaction."""
-        self.transaction.jobs.append(job)
+    def enqueue(self, payload: JobPayload, *, key: str | None = None, at: datetime | None = None) -> None:
+        """A job, a row in this transaction. Jobs of one `key` run one after another, in order; none runs before `at`."""
+        self.transaction.jobs.append(JobRequest(payload, key, at))
 
     def after_commit(self, hook: Hook) -> None:
         """Only for what may be lost: the truth is in the database by then."""
@@ -112,7 +118,9 @@ class Database:
             finally:
                 _snapshot.reset(token)
 
-    async def run(self, body: Callable[[], Awaitable[ServiceResult[T]]], result_type: Callable[[], Any] = lambda: Any) -> ServiceResult[T]:
+    async def run(
+        self, body: Callable[[], Awaitable[ServiceResult[T]]], result_type: Callable[[], Any] = lambda: Any
+    ) -> ServiceResult[T]:
         """`body` in a transaction of its own.
 
         A conflict (stale version, serialization failure, deadlock) or a connection lost before COMMIT starts it afresh; once COMMIT
@@ -120,24 +128,27 @@ class Database:
         """
         scope = open_scope.get()
         step = scope.step() if scope is not None else 0
-        for attempt in range(1, self.RETRIES + 1):
+        attempt = 1
+        while True:
             transaction: Transaction | None = None
             try:
-                async with asyncio.timeout(self.settings.transaction_timeout_s), AsyncSession(self.engine, expire_on_commit=False, autoflush=False) as session:
+                async with (
+                    asyncio.timeout(self.settings.transaction_timeout_s),
+                    AsyncSession(self.engine, expire_on_commit=False, autoflush=False) as session,
+                ):
                     transaction = Transaction(session)
                     result = await self._attempt(transaction, body, step, result_type)
+                    hooks = transaction.hooks
                 break
             except Exception as error:
                 if transaction is not None and transaction.committing:
                     raise CommitUnknown(type(error).__name__) from error
-                if attempt == self.RETRIES or not (is_conflict(error) or is_lost_server(error)):
+                if attempt == self.TRIES or not (is_conflict(error) or is_lost_server(error)):
                     raise
-                if sqlstate(error) == DEADLOCK:
-                    DEADLOCKS.inc()
-                    log.warning("deadlock", exc_info=True)
-                TRANSACTION_RETRIES.inc()
+                _count_retry(error)
                 await asyncio.sleep(random.uniform(0.002, 0.02) * 4 ** (attempt - 1))  # noqa: S311 - jitter, not a secret
-        for hook in transaction.hooks:
+                attempt += 1
+        for hook in hooks:
             try:
                 await hook()
             except Exception:  # the truth is written; a wake-up may be lost
@@ -145,7 +156,11 @@ class Database:
         return result
 
     async def _attempt(
-        self, transaction: Transaction, body: Callable[[], Awaitable[ServiceResult[T]]], step: int, result_type: Callable[[], Any]
+        self,
+        transaction: Transaction,
+        body: Callable[[], Awaitable[ServiceResult[T]]],
+        step: int,
+        result_type: Callable[[], Any],
     ) -> ServiceResult[T]:
         session, scope = transaction.session, open_scope.get()
         token = open_transaction.set(transaction)
@@ -181,7 +196,12 @@ class Database:
     async def attempt(self, call: Awaitable[ServiceResult[T]]) -> ServiceResult[T]:
         """`call` in a savepoint: its refusal takes back only its own part."""
         transaction = self.transaction
-        events, jobs, hooks, doomed = len(transaction.events), len(transaction.jobs), len(transaction.hooks), transaction.doomed
+        events, jobs, hooks, doomed = (
+            len(transaction.events),
+            len(transaction.jobs),
+            len(transaction.hooks),
+            transaction.doomed,
+        )
         await transaction.session.flush()
         async with transaction.session.begin_nested() as savepoint:
             result = await call
@@ -199,6 +219,12 @@ class Database:
             return False
         return True
 
+
+def _count_retry(error: Exception) -> None:
+    TRANSACTION_RETRIES.inc()
+    if sqlstate(error) == DEADLOCK:
+        DEADLOCKS.inc()
+        log.warning("deadlock", exc_info=error)
 
 
 def _engine(url: str, settings: DatabaseSettings, name: str) -> AsyncEngine:

@@ -29,7 +29,7 @@ class Base(DeclarativeBase):
             "pk": "%(table_name)s_pkey",
         }
     )
-    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own protocol
+    type_annotation_map = {
         datetime: DateTime(timezone=True),
         str: Text(),
         int: Integer(),
@@ -49,7 +49,7 @@ class Versioned:
     version: Mapped[int] = mapped_column(BigInteger, nullable=False, default=1, server_default="1")
 
     @declared_attr.directive
-    def __mapper_args__(cls) -> dict[str, Any]:
+    def __mapper_args__(cls) -> dict[str, Any]:  # noqa: N805 - SQLAlchemy calls it on the class
         return {"version_id_col": cls.version}
 
 

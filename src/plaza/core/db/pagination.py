@@ -29,7 +29,7 @@ class PageRequest(msgspec.Struct, frozen=True):
 
 
 class Cursors:
-    """Writes and reads the key of a list's last row. A cursor of one list (`name` and whatever binds it, such as the owner) is refused by others."""
+    """Writes and reads the key of a list's last row. `name` is the list and what binds it, such as its owner: other lists refuse it."""
 
     def __init__(self, secret: bytes) -> None:
         self.secret = secret

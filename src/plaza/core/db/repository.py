@@ -36,7 +36,9 @@ class Repository(Generic[Row]):
 
     async def lock_many(self, ids: Iterable[UUID], *, deleted: bool = False) -> Sequence[Row]:
         """Locked in id order, so that two commands never wait for each other in a ring."""
-        statement = self.rows(deleted=deleted).where(self._id.in_(sorted(set(ids)))).order_by(self._id).with_for_update()
+        statement = (
+            self.rows(deleted=deleted).where(self._id.in_(sorted(set(ids)))).order_by(self._id).with_for_update()
+        )
         return (await self.db.session.scalars(statement, execution_options={"populate_existing": True})).all()
 
     def rows(self, *, deleted: bool = False) -> Select[tuple[Row]]:

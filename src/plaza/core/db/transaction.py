@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol
 
-import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from plaza.core.messages import DomainEvent, JobRequest
 from plaza.core.result import Success
 
 Hook = Callable[[], Awaitable[object]]
@@ -45,8 +45,8 @@ class Transaction:
         self.task = asyncio.current_task()
         self.doomed = False
         self.committing = False
-        self.events: list[msgspec.Struct] = []
-        self.jobs: list[Any] = []
+        self.events: list[DomainEvent] = []
+        self.jobs: list[JobRequest] = []
         self.hooks: list[Hook] = []
 
 

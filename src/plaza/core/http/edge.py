@@ -56,9 +56,8 @@ class Edge:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = [*message["headers"], (b"x-request-id", correlation.encode()), *self.headers]
-                if any(name == b"content-type" and value.startswith(b"text/html") for name, value in headers):
-                    if not any(name.lower() == b"content-security-policy" for name, _ in headers):
-                        headers.append((b"content-security-policy", CONTENT_SECURITY_POLICY.encode()))
+                if _needs_policy(headers):
+                    headers.append((b"content-security-policy", CONTENT_SECURITY_POLICY.encode()))
                 message = {**message, "headers": headers}
             await send(message)
 
@@ -99,6 +98,12 @@ async def send_problem(send: Any, error: DomainError) -> None:
     headers += [(name.lower().encode(), value.encode()) for name, value in headers_of(error).items()]
     await send({"type": "http.response.start", "status": error.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+def _needs_policy(headers: list[tuple[bytes, bytes]]) -> bool:
+    """HTML without a policy of its own."""
+    is_html = any(name == b"content-type" and value.startswith(b"text/html") for name, value in headers)
+    return is_html and not any(name.lower() == b"content-security-policy" for name, _ in headers)
 
 
 def _header(scope: Any, wanted: bytes) -> str:

@@ -36,7 +36,7 @@ class Alive(msgspec.Struct, frozen=True):
 
 class HealthController(Controller):
     tags = ("health",)
-    opt = {**ANONYMOUS, **UNLIMITED}  # noqa: RUF012 - Litestar's own protocol
+    opt = {**ANONYMOUS, **UNLIMITED}
 
     db: Database
     redis: Redis
@@ -57,13 +57,16 @@ class HealthController(Controller):
     async def metrics(self, request: Request[Any, Any, Any]) -> Response[bytes]:
         if not _is_loopback(client_ip(request.scope)):
             token = bearer_token(request.scope) or ""
-            if not (self.settings.metrics_token and hmac.compare_digest(token.encode(), self.settings.metrics_token.encode())):
+            if not (
+                self.settings.metrics_token
+                and hmac.compare_digest(token.encode(), self.settings.metrics_token.encode())
+            ):
                 raise Unauthenticated
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     async def _redis_is_up(self) -> bool:
         try:
-            return bool(await self.redis.ping())  # type: ignore[misc] # redis-py types it for its synchronous client, too
+            return bool(await self.redis.ping())
         except (RedisError, OSError):
             return False
 

@@ -6,6 +6,7 @@ import hashlib
 from typing import Any
 
 from litestar.datastructures import MutableScopeHeaders
+from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPRequestEvent, Message, Receive, Scope, Send
 
 from plaza.core.actor import Actor
@@ -28,8 +29,13 @@ class Idempotency:
         self.app, self.clock = app, clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        key = _key(scope) if scope["type"] == "http" and scope["method"] == "POST" else None
-        if key is None or scope["route_handler"].opt.get("idempotent") is False:
+        key = _key(scope)
+        if (
+            key is None
+            or scope["type"] is ScopeType.WEBSOCKET
+            or scope["method"] != "POST"
+            or scope["route_handler"].opt.get("idempotent") is False
+        ):
             await self.app(scope, receive, send)
             return
         if not (1 <= len(key) <= 255 and key.isascii() and key.isprintable()):
@@ -49,7 +55,8 @@ def _key(scope: Any) -> str | None:
 
 
 async def _read(receive: Receive) -> bytes:
-    chunks, size = [], 0
+    chunks: list[bytes] = []
+    size = 0
     while True:
         message: Any = await receive()
         if message["type"] != "http.request":

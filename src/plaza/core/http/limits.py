@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from litestar.datastructures import MutableScopeHeaders
+from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from plaza.core.actor import Actor
@@ -39,7 +40,7 @@ class RequestLimits:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         options = scope["route_handler"].opt
-        if scope["type"] != "http" or options.get("unlimited"):
+        if scope["type"] is not ScopeType.HTTP or options.get("unlimited"):
             await self.app(scope, receive, send)
             return
         actor: Actor | None = scope.get("actor")  # type: ignore[assignment] # set by Authentication

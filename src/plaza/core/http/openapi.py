@@ -88,7 +88,9 @@ class DeclaredErrors(ReceiveRoutePlugin):
             for error in errors_of_handler(handler, self.parts):
                 by_status[error.status].append(error.code)
             declared = {
-                status: ResponseSpec(Problem, description=", ".join(sorted(codes)), media_type=PROBLEM_JSON, generate_examples=False)
+                status: ResponseSpec(
+                    Problem, description=", ".join(sorted(codes)), media_type=PROBLEM_JSON, generate_examples=False
+                )
                 for status, codes in sorted(by_status.items())
             }
             handler.responses = {**declared, **(handler.responses or {})}
@@ -116,7 +118,7 @@ def document(app: Litestar) -> dict[str, Any]:
     return schema
 
 
-def _subclasses(kind: type) -> Iterator[type]:
+def _subclasses(kind: type[Any]) -> Iterator[type[Any]]:
     for each in kind.__subclasses__():
         yield each
         yield from _subclasses(each)

@@ -82,7 +82,7 @@ def as_domain_error(error: Exception) -> DomainError:
 def answer_problem(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
     told = as_domain_error(error)
     if isinstance(told, InternalError):
-        log.exception("request_failed", exc_info=error, path=request.scope["path"])
+        log.error("request_failed", exc_info=error, path=request.scope["path"])
     elif isinstance(told, Unavailable) and told is not error:
         log.warning("unavailable", error=repr(error), path=request.scope["path"])
     headers = headers_of(told)

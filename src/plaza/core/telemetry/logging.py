@@ -18,7 +18,10 @@ class LoggingSettings(msgspec.Struct, frozen=True):
     format: str = "auto"  # json, console, or auto: console where stderr is a terminal
 
     def __post_init__(self) -> None:
-        if self.level not in logging.getLevelNamesMapping() and self.level.upper() not in logging.getLevelNamesMapping():
+        if (
+            self.level not in logging.getLevelNamesMapping()
+            and self.level.upper() not in logging.getLevelNamesMapping()
+        ):
             raise ValueError(f"level must be one of debug, info, warning, error; not {self.level!r}")
         if self.format not in ("auto", "json", "console"):
             raise ValueError(f"format must be auto, json or console; not {self.format!r}")
