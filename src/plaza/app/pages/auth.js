@@ -14,6 +14,7 @@ export function mountAuth({ api, demo, onLogin }) {
 
   function show(name, { focus = true } = {}) {
     for (const screen of screens) byId(screen).hidden = screen !== name;
+    byId("screen-auth").dataset.screen = name;
     byId("demo").hidden = demo === null || name === "code";
     const target = name === "code" ? byId("code-input") : byId(`${name}-title`);
     if (focus) target.focus();
@@ -102,7 +103,7 @@ export function mountAuth({ api, demo, onLogin }) {
 function demoPerson(person, onClick) {
   const item = clone("demo-person-template");
   const button = item.querySelector("button");
-  paintAvatar(part(item, "avatar"), { id: person.email, name: person.display_name });
+  paintAvatar(part(item, "avatar"), { name: person.display_name });
   part(item, "name").textContent = person.display_name;
   part(item, "email").textContent = person.email;
   button.addEventListener("click", onClick);

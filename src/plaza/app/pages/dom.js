@@ -12,12 +12,12 @@ export function announce(text) {
   byId("live").textContent = text;
 }
 
-/** Initials on a colour that stays the same for the same id; groups are square, people round. */
-export function paintAvatar(node, { id, name, group = false }) {
+/** Initials on a colour that stays the same for the same name; groups are square, people round. */
+export function paintAvatar(node, { name, group = false }) {
   let hash = 0;
-  for (const character of id) hash = (hash * 31 + character.codePointAt(0)) >>> 0;
+  for (const character of name) hash = Math.imul(hash ^ character.codePointAt(0), 0x01000193);
   node.textContent = initials(name);
-  node.dataset.tone = String(hash % 8);
+  node.dataset.tone = String((hash >>> 13) % 8);
   node.classList.toggle("square", group);
 }
 

@@ -23,6 +23,7 @@ export function mountNewConversation({ api, store, demo, onCreated, signal }) {
         input.focus();
       },
     })));
+    suggest();
     byId("new-title-field").hidden = !group;
     submit.disabled = chosen.size === 0 || (group && titleInput.value.trim() === "");
     submit.textContent = group ? "Start group" : "Start conversation";
@@ -52,7 +53,10 @@ export function mountNewConversation({ api, store, demo, onCreated, signal }) {
   }
 
   function suggest() {
-    const people = (demo?.people ?? []).filter((person) => person.email !== store.me.email);
+    const taken = new Set([...chosen.values()].map((card) => card.display_name));
+    const people = (demo?.people ?? []).filter(
+      (person) => person.email !== store.me.email && !taken.has(person.display_name),
+    );
     byId("suggestions").hidden = people.length === 0;
     byId("suggestion-list").replaceChildren(...people.map((person) => chip({
       name: person.display_name,
@@ -69,7 +73,6 @@ export function mountNewConversation({ api, store, demo, onCreated, signal }) {
     titleInput.value = "";
     fail("lookup-error", "");
     fail("new-error", "");
-    suggest();
     render();
     dialog.showModal();
     input.focus();

@@ -112,7 +112,7 @@ function paint(node, message, { mine, author, text, first, last, state }) {
   }
   const avatar = part(node, "avatar");
   avatar.hidden = author === "";
-  if (author && first) paintAvatar(avatar, { id: message.sender_id ?? "", name: author });
+  if (author && first) paintAvatar(avatar, { name: author });
   const name = part(node, "author");
   name.textContent = mine ? "You" : author;
   name.classList.toggle("visually-hidden", mine || !first);

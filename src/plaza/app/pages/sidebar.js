@@ -109,11 +109,7 @@ function paint(node, conversation, { name, preview, at, unread, status, current 
   else link.removeAttribute("aria-current");
   const counted = unread === 0 ? "" : `${unread} unread, `;
   link.setAttribute("aria-label", `${name}, ${counted}${preview}, ${exactTime(at)}`);
-  paintAvatar(part(node, "avatar"), {
-    id: conversation.peer?.user_id ?? conversation.id,
-    name,
-    group: conversation.kind !== "direct",
-  });
+  paintAvatar(part(node, "avatar"), { name, group: conversation.kind !== "direct" });
   part(node, "name").textContent = name;
   part(node, "preview").textContent = preview;
   part(node, "time").textContent = listTime(at);

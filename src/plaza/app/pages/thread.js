@@ -40,7 +40,7 @@ export function mountThread({ store, outbox, presence, connection, signal }) {
     const name = store.titleOf(open);
     const direct = open.kind === "direct";
     byId("thread-title").textContent = name;
-    paintAvatar(byId("thread-avatar"), { id: open.peer?.user_id ?? open.id, name, group: !direct });
+    paintAvatar(byId("thread-avatar"), { name, group: !direct });
     const status = direct && open.peer ? presence.of(open.peer.user_id) : null;
     byId("presence").hidden = status === null;
     if (status) {
