@@ -32,6 +32,7 @@ let leave = () => {};
 
 function showScreen(name) {
   for (const screen of ["start", "auth", "chat"]) byId(`screen-${screen}`).hidden = screen !== name;
+  byId("skip").hidden = name !== "chat";
 }
 
 async function start() {

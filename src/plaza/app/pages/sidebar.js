@@ -107,13 +107,13 @@ function paint(node, conversation, { name, preview, at, unread, status, current 
   link.classList.toggle("unread", unread > 0);
   if (current) link.setAttribute("aria-current", "page");
   else link.removeAttribute("aria-current");
-  const counted = unread === 0 ? "" : `${unread} unread, `;
-  link.setAttribute("aria-label", `${name}, ${counted}${preview}, ${exactTime(at)}`);
   paintAvatar(part(node, "avatar"), { name, group: conversation.kind !== "direct" });
   part(node, "name").textContent = name;
   part(node, "preview").textContent = preview;
   part(node, "time").textContent = listTime(at);
   part(node, "time").dateTime = at;
+  part(node, "time").title = exactTime(at);
+  part(node, "unread-label").textContent = unread === 0 ? "" : `${unread} unread`;
   showCount(part(node, "unread"), unread);
   const dot = part(node, "presence");
   dot.hidden = status === null || status === "offline" || status === "invisible";
