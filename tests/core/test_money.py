@@ -11,7 +11,13 @@ from plaza.core.money import CurrencyMismatch, Money, exponent_of
 
 @pytest.mark.parametrize(
     ("major", "currency", "minor"),
-    [("12.50", "usd", 1250), ("12.345", "usd", 1235), ("-0.005", "usd", -1), ("1250", "jpy", 1250), ("1.2345", "bhd", 1235)],
+    [
+        ("12.50", "usd", 1250),
+        ("12.345", "usd", 1235),
+        ("-0.005", "usd", -1),
+        ("1250", "jpy", 1250),
+        ("1.2345", "bhd", 1235),
+    ],
 )
 def test_amounts_are_rounded_half_up_to_the_minor_unit(major: str, currency: str, minor: int) -> None:
     assert Money.from_major(Decimal(major), currency) == Money(minor, currency)

@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
-from plaza.core.db.errors import DEADLOCK, is_conflict, is_lost_server, sqlstate
+from plaza.core.db.errors import DEADLOCK, is_conflict, is_lost_server, is_refusal, sqlstate
 from plaza.core.db.transaction import (
     CommitUnknown,
     DoomedTransaction,
@@ -123,8 +123,8 @@ class Database:
     ) -> ServiceResult[T]:
         """`body` in a transaction of its own.
 
-        A conflict (stale version, serialization failure, deadlock) or a connection lost before COMMIT starts it afresh; once COMMIT
-        was asked for nothing is retried, because nobody knows.
+        A conflict (stale version, serialization failure, deadlock) or a connection lost before COMMIT starts it afresh. A
+        COMMIT that got no answer is never retried, because nobody knows: CommitUnknown.
         """
         scope = open_scope.get()
         step = scope.step() if scope is not None else 0
@@ -141,7 +141,7 @@ class Database:
                     hooks = transaction.hooks
                 break
             except Exception as error:
-                if transaction is not None and transaction.committing:
+                if transaction is not None and transaction.committing and not is_refusal(error):
                     raise CommitUnknown(type(error).__name__) from error
                 if attempt == self.TRIES or not (is_conflict(error) or is_lost_server(error)):
                     raise

@@ -42,6 +42,11 @@ def is_lost_server(error: BaseException) -> bool:
     return False
 
 
+def is_refusal(error: BaseException) -> bool:
+    """The server answered no: nothing was written, for certain."""
+    return bool(sqlstate(error)) and not is_lost_server(error)
+
+
 def is_overload(error: BaseException) -> bool:
     """The server works, but not in time: pool, lock, statement and transaction limits."""
     return any(isinstance(each, (PoolTimeout, TimeoutError)) or sqlstate(each) in _OVERLOAD for each in _causes(error))
