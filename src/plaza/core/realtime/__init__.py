@@ -1,0 +1,20 @@
+"""Fan-out to sockets: ordered, complete and once, whatever becomes of the messages between processes.
+
+    log      what the context that owns the log provides (TopicLog), and what it tells after a commit (Wake)
+    frames   a server frame, encoded once for all its readers
+    socket   one WebSocket: bounded queue, writer, close codes
+    topics   which socket gets which entry: order, gaps, who joined and left (no input or output)
+    bus      the one Redis channel between the processes
+    hub      all of it together: sweep, healing, resuming, limits, drain
+
+Its owner sets `hub.log`; `hub.run()` lasts as long as the process.
+"""
+
+from plaza.core.realtime.bus import Bus
+from plaza.core.realtime.frames import Frame
+from plaza.core.realtime.hub import Hub
+from plaza.core.realtime.log import Head, LogFrame, TopicLog, Wake
+from plaza.core.realtime.settings import RealtimeSettings
+from plaza.core.realtime.socket import Close, Socket
+
+__all__ = ["Bus", "Close", "Frame", "Head", "Hub", "LogFrame", "RealtimeSettings", "Socket", "TopicLog", "Wake"]

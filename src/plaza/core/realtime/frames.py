@@ -1,0 +1,33 @@
+"""A server frame, encoded once for all its readers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class Frame:
+    """JSON as it left the service. The ASGI event of each protocol is made at the first reader and shared by the others."""
+
+    __slots__ = ("_binary", "_text", "data")
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self._text: dict[str, Any] | None = None
+        self._binary: dict[str, Any] | None = None
+
+    @classmethod
+    def of(cls, struct: msgspec.Struct) -> Frame:
+        return cls(msgspec.json.encode(struct))
+
+    def event(self, *, binary: bool) -> dict[str, Any]:
+        """For sockets with the msgpack subprotocol the same values, spelled in msgpack."""
+        if binary:
+            if self._binary is None:
+                packed = msgspec.msgpack.encode(msgspec.json.decode(self.data))
+                self._binary = {"type": "websocket.send", "bytes": packed}
+            return self._binary
+        if self._text is None:
+            self._text = {"type": "websocket.send", "text": self.data.decode()}
+        return self._text

@@ -1,0 +1,272 @@
+"""The fan-out of one process: sockets on one side, the log and the other processes on the other.
+
+The database is the log and Redis only wakes: what a lost wake-up, a lost Redis or a process that died between COMMIT and publishing did
+not say, is read from the log. Once a second each process with sockets reads the log's newest heads, and at once after Redis came back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
+from contextvars import Context
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+from uuid import UUID
+
+import structlog
+from redis.asyncio import Redis
+
+from plaza.core.ids import floor_of
+from plaza.core.realtime.bus import Bus, CloseSockets, Item, Signal, ToTopic, ToUsers
+from plaza.core.realtime.frames import Frame
+from plaza.core.realtime.log import LogFrame, TopicLog, Wake
+from plaza.core.realtime.settings import RealtimeSettings
+from plaza.core.realtime.socket import Close, Socket
+from plaza.core.realtime.topics import Follower, Topic, Topics
+from plaza.core.telemetry.metrics import FRAMES_HEALED, SOCKETS
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+
+class Hub:
+    """Any process may speak (`wake`, `to_topic`, `to_users`, `signal`); one with sockets also runs it.
+
+    `log` is set by whoever puts the process together, once the context that implements it stands.
+    """
+
+    log: TopicLog
+
+    def __init__(self, redis: Redis, settings: RealtimeSettings) -> None:
+        self.settings = settings
+        self.bus = Bus(redis, self._receive, self._sweep_at_once)
+        self.topics = Topics(self._is_behind)
+        self._sockets: dict[UUID, Socket] = {}
+        self._of_session: dict[UUID, set[Socket]] = {}
+        self._handlers: dict[str, Callable[[Collection[UUID]], None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._reads = asyncio.Semaphore(settings.log_reads)
+        self._sweep_due = asyncio.Event()
+        self._swept_at = datetime.now(UTC)
+        self._is_draining = False
+
+    # speaking; none of these waits, they are coroutines so that they fit `db.after_commit`
+
+    async def wake(self, *wakes: Wake) -> None:
+        """Entries that were just committed: out to the sockets here, and a word to the other processes."""
+        self._tell(wakes)
+
+    async def to_topic(self, topic: UUID, frame: bytes, *, but_user: UUID | None = None) -> None:
+        """A frame without a seq to the readers of a topic; it may be lost."""
+        self._tell((ToTopic(topic, frame, but_user),))
+
+    async def to_users(self, users: Collection[UUID], frame: bytes) -> None:
+        """A frame without a seq to all sockets of these users; it may be lost."""
+        self._tell((ToUsers(tuple(users), frame),))
+
+    async def signal(self, name: str, ids: Collection[UUID]) -> None:
+        """To the handler of that name in every process, this one included; it may be lost."""
+        self._tell((Signal(name, tuple(ids)),))
+
+    def on_signal(self, name: str, handler: Callable[[Collection[UUID]], None]) -> None:
+        self._handlers[name] = handler
+
+    def close_sockets(self, ids: Collection[UUID], code: int) -> None:
+        """Wherever they are."""
+        self._tell((CloseSockets(tuple(ids), code),))
+
+    def end_session(self, session_id: UUID) -> None:
+        """Its sockets in this process, at once: every process hears of it by itself."""
+        for socket in tuple(self._of_session.get(session_id, ())):
+            socket.close(Close.SESSION_ENDED, "session ended")
+
+    # sockets
+
+    async def open(self, socket: Socket, ready: bytes) -> None:
+        """`ready` is its first frame; every topic of its user is live from then on. Raises what reading the log raises."""
+        if self._is_draining:
+            socket.close(Close.RESTART, self._retry())
+            return
+        self._sockets[socket.id] = socket
+        if socket.session_id is not None:
+            self._of_session.setdefault(socket.session_id, set()).add(socket)
+        self.topics.add(socket)
+        SOCKETS.inc()
+        open_ones = [each for each in self.topics.sockets_of[socket.user_id] if not each.is_closing]
+        for each in open_ones[: -self.settings.sockets_per_user]:
+            each.close(Close.TOO_MANY_SOCKETS, "too many sockets")
+        topics = await self._reading(self.log.topics_of(socket.user_id))
+        socket.push(Frame(ready))
+        self.topics.admit(socket, topics)
+
+    def closed(self, socket: Socket) -> None:
+        """Nothing more reaches it. May be called for one that `open` refused."""
+        if self._sockets.pop(socket.id, None) is None:
+            return
+        SOCKETS.dec()
+        self.topics.remove(socket)
+        if socket.session_id is not None and (others := self._of_session.get(socket.session_id)) is not None:
+            others.discard(socket)
+            if not others:
+                del self._of_session[socket.session_id]
+
+    def is_reading(self, socket: Socket, topic_id: UUID) -> bool:
+        """Whether its user is a member of the topic, as far as this process has heard."""
+        return self.topics.by_id.get(topic_id) in socket.topics
+
+    async def resume(self, socket: Socket, wanted: Mapping[UUID, tuple[int, int]], subscribed: bytes) -> None:
+        """`wanted`: per topic its last seq, read just now for a member, and the seq after which the socket wants every entry.
+
+        `subscribed` goes out at once; behind it come those entries in order, then live ones. Returns when all topics are live.
+        """
+        followers = [
+            self.topics.follow(socket, topic_id, after=after, head=head) for topic_id, (head, after) in wanted.items()
+        ]
+        socket.push(Frame(subscribed))
+        for follower in followers:
+            await self._catch_up(follower)
+
+    # lasting
+
+    async def run(self) -> None:
+        """Listens and sweeps, until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self.bus.run())
+                group.create_task(self._sweep())
+        finally:
+            for task in self._tasks:
+                task.cancel()
+
+    async def drain(self, within_s: float = 5) -> None:
+        """Before the server stops: frames taken are answered, then everybody is sent elsewhere, each at a moment of his own."""
+        self._is_draining = True
+        leaving = [socket.finish(Close.RESTART, self._retry(), within_s) for socket in self._sockets.values()]
+        await asyncio.gather(*leaving)
+        await self.bus.close()
+
+    def _retry(self) -> str:
+        return f"retry_ms={random.randint(0, self.settings.restart_spread_ms)}"  # noqa: S311 - jitter, not a secret
+
+    def _tell(self, items: Sequence[Item]) -> None:
+        self._receive(items)
+        self.bus.publish(items)
+
+    def _receive(self, items: Sequence[Item]) -> None:
+        for item in items:
+            try:
+                self._take(item)
+            except Exception:  # one item's trouble is not the next one's
+                log.exception("realtime_item_failed", item=type(item).__name__)
+
+    def _take(self, item: Item) -> None:
+        match item:
+            case Wake():
+                self.topics.arrived(item)
+            case ToTopic():
+                self._push(self._readers(item), item.frame)
+            case ToUsers():
+                self._push((each for user in item.users for each in self.topics.sockets_of.get(user, ())), item.frame)
+            case CloseSockets():
+                for found in filter(None, map(self._sockets.get, item.sockets)):
+                    found.close(item.code)
+            case Signal():
+                if (handler := self._handlers.get(item.name)) is not None:
+                    handler(item.ids)
+
+    def _readers(self, item: ToTopic) -> Iterable[Socket]:
+        topic = self.topics.by_id.get(item.topic)
+        return (each for each in topic.readers() if each.user_id != item.but_user) if topic is not None else ()
+
+    def _push(self, sockets: Iterable[Socket], data: bytes) -> None:
+        frame = Frame(data)
+        for socket in sockets:
+            if socket.noted is None:  # its first frame is `ready`
+                socket.push(frame)
+
+    # healing
+
+    def _sweep_at_once(self) -> None:
+        self._sweep_due.set()
+
+    async def _sweep(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(self.settings.sweep_s):
+                    await self._sweep_due.wait()
+            except TimeoutError:
+                pass
+            self._sweep_due.clear()
+            try:
+                await self.sweep()
+            except Exception as error:  # without a database nothing is new; the next sweep looks further back
+                log.warning("realtime_sweep_failed", error=repr(error))
+
+    async def sweep(self) -> None:
+        """Everything committed up to `window_s` before the last sweep that succeeded, as if it had just been told."""
+        begun = datetime.now(UTC)
+        if self._sockets:
+            window = timedelta(seconds=self.settings.window_s)
+            self.topics.heard(await self._reading(self.log.heads(floor_of(self._swept_at - window))))
+            age = (begun - self._swept_at).total_seconds() + 2 * self.settings.window_s
+            self.topics.forget_gone(time.monotonic() - age)
+        self._swept_at = begun
+
+    def _is_behind(self, topic: Topic) -> None:
+        if not topic.healing:
+            topic.healing = True
+            asyncio.get_running_loop().call_later(self.settings.patience_s, self._heal_soon, topic)
+
+    def _heal_soon(self, topic: Topic) -> None:
+        if topic.is_behind and topic.is_read:
+            self._spawn(self._heal(topic))
+        else:
+            topic.healing = False
+
+    async def _heal(self, topic: Topic) -> None:
+        pause = 0.05
+        try:
+            while topic.is_behind and topic.is_read:
+                entries = await self._page(topic.id, topic.given)
+                if entries:
+                    FRAMES_HEALED.inc(self.topics.read(topic, entries))
+                else:
+                    pause = min(2 * pause, 2)
+                    await asyncio.sleep(pause)
+        finally:
+            topic.healing = False
+
+    async def _catch_up(self, follower: Follower) -> None:
+        pause = 0.05
+        while follower.is_current and await follower.socket.room():
+            follower.turn_page()
+            entries = await self._page(follower.topic.id, follower.position)
+            for entry in entries:
+                if not (await follower.socket.room() and follower.is_current):
+                    return
+                follower.give(entry)
+            if len(entries) < self.settings.page and follower.is_current:
+                if follower.reach_end():
+                    self.topics.followed(follower)
+                    return
+                pause = min(2 * pause, 2)
+                await asyncio.sleep(pause)
+
+    async def _page(self, topic_id: UUID, after: int) -> Sequence[LogFrame]:
+        """Nothing where the database does not answer: whoever asks comes again."""
+        try:
+            return await self._reading(self.log.frames(topic_id, after, self.settings.page))
+        except Exception as error:
+            log.warning("realtime_read_failed", error=repr(error))
+            return ()
+
+    async def _reading(self, reading: Awaitable[T]) -> T:
+        async with self._reads:
+            return await reading
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, context=Context())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

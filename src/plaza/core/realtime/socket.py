@@ -1,0 +1,240 @@
+"""One WebSocket, over bare ASGI.
+
+An idle socket has a reader that waits and nothing else: no queue, no writer task, no database connection. A writer lives while there is
+something to write, and takes all that waits at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from contextvars import Context
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, TypeAlias
+from uuid import UUID
+
+import structlog
+
+from plaza.core.ids import uuid7
+from plaza.core.realtime.frames import Frame
+from plaza.core.realtime.settings import RealtimeSettings
+from plaza.core.telemetry.metrics import FRAMES_SENT, SLOW_READERS
+
+if TYPE_CHECKING:  # topics imports sockets
+    from plaza.core.realtime.topics import Topic
+
+Receive: TypeAlias = Callable[[], Awaitable[Any]]
+Send: TypeAlias = Callable[[Any], Awaitable[None]]
+OnFrame: TypeAlias = Callable[[str | bytes], Coroutine[Any, Any, None] | None]
+
+log = structlog.get_logger(__name__)
+
+
+class Close(IntEnum):
+    RESTART = 1012  # reason `retry_ms=<n>`
+    UNAUTHENTICATED = 4001
+    FORMER_MEMBER = 4003
+    NO_SUCH_TOPIC = 4004
+    SLOW_READER = 4008  # come back and resume
+    TOO_MANY_SOCKETS = 4009
+    MALFORMED = 4010  # a frame too large, or malformed three times
+    FLOOD = 4029
+    SESSION_ENDED = 4401
+
+
+class Socket:
+    """`only` narrows it to one topic. It belongs to one session of one user and lives as long as that."""
+
+    __slots__ = (
+        "_batch_dropped",
+        "_bytes",
+        "_close",
+        "_count",
+        "_limit",
+        "_queue",
+        "_receive",
+        "_roomy",
+        "_send",
+        "_stopping",
+        "_tasks",
+        "_writer",
+        "binary",
+        "id",
+        "noted",
+        "only",
+        "session_id",
+        "settings",
+        "topics",
+        "user_id",
+    )
+
+    def __init__(
+        self,
+        receive: Receive,
+        send: Send,
+        settings: RealtimeSettings,
+        *,
+        user_id: UUID,
+        session_id: UUID | None,
+        only: UUID | None = None,
+        binary: bool = False,
+    ) -> None:
+        self.id = uuid7()
+        self.user_id, self.session_id, self.only, self.binary = user_id, session_id, only, binary
+        self.settings = settings
+        self.topics: set[Topic] = set()
+        # While its topics are being read: what was told about its user meanwhile, as topic -> (seq, has joined).
+        self.noted: MutableMapping[UUID, tuple[int, bool]] | None = {}
+        self._receive, self._send = receive, send
+        self._queue: list[Frame] = []
+        self._count = self._bytes = 0
+        self._writer: asyncio.Task[None] | None = None
+        self._roomy: asyncio.Event | None = None
+        self._close: tuple[int, str] | None = None
+        self._batch_dropped = self._stopping = False
+        self._limit: asyncio.Timeout | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def is_closing(self) -> bool:
+        return self._close is not None
+
+    def push(self, *frames: Frame) -> None:
+        """Queues for the writer; whoever has let the queue run full is closed. Never waits."""
+        if self._close is not None:
+            return
+        for frame in frames:
+            self._count += 1
+            self._bytes += len(frame.data)
+            self._queue.append(frame)
+        if not self._fits():
+            SLOW_READERS.inc()
+            self.close(Close.SLOW_READER, "resume")
+        else:
+            self._write_soon()
+
+    def has_room_for(self, count: int, size: int) -> bool:
+        return self._count + count <= self.settings.queue_frames and self._bytes + size <= self.settings.queue_bytes
+
+    def _fits(self) -> bool:
+        # A single frame always fits, however large.
+        return self.has_room_for(0, 0) or self._count == 1
+
+    def _is_half_free(self) -> bool:
+        return 2 * self._count <= self.settings.queue_frames and 2 * self._bytes <= self.settings.queue_bytes
+
+    async def room(self) -> bool:
+        """Waits until half of the queue is free. False: nothing more may be sent."""
+        while not (self.is_closing or self._stopping):
+            if self._is_half_free():
+                return True
+            if self._roomy is None:
+                self._roomy = asyncio.Event()
+            await self._roomy.wait()
+        return False
+
+    def close(self, code: int, reason: str = "", *, flush: bool = False) -> None:
+        """Without `flush` at once, and what is queued is dropped."""
+        if self._close is not None:
+            return
+        self._close = (code, reason)
+        if not flush:
+            self._queue.clear()
+            self._batch_dropped = True
+        self._let_go()
+        self._write_soon()
+        self._bound()
+
+    async def serve(self, on_frame: OnFrame) -> None:
+        """Reads until the peer or the server closes; lasts until all its frames are answered.
+
+        `on_frame` is called in the order of the frames and may answer with work for a task; those are started in that order, and no
+        more than `frames_in_flight` at once: the peer is not read meanwhile.
+        """
+        try:
+            async with asyncio.timeout(None) as self._limit:
+                self._bound()
+                while (message := await self._receive())["type"] == "websocket.receive":
+                    if self._close is not None or self._stopping:
+                        continue
+                    text = message.get("text")
+                    work = on_frame(text if text is not None else message.get("bytes") or b"")
+                    if work is not None:
+                        task = asyncio.create_task(work)
+                        self._tasks.add(task)
+                        task.add_done_callback(self._done)
+                        while len(self._tasks) >= self.settings.frames_in_flight:
+                            await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        except TimeoutError:  # it does not even take the close frame
+            if not self.is_closing:
+                raise
+        finally:
+            self._limit = None
+            self._lost()
+            if self._tasks:
+                await asyncio.wait(self._tasks)
+
+    async def finish(self, code: int, reason: str, within_s: float) -> None:
+        """Takes no more frames, answers those that it took, says what is queued, closes."""
+        self._stopping = True
+        self._let_go()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=within_s)
+        self.close(code, reason, flush=True)
+        if self._writer is not None:
+            await asyncio.wait([self._writer], timeout=within_s)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("frame_failed", exc_info=error)
+
+    def _bound(self) -> None:
+        """From now on the peer has a limited time to go."""
+        if self._close is not None and self._limit is not None:
+            self._limit.reschedule(asyncio.get_running_loop().time() + self.settings.close_within_s)
+
+    def _let_go(self) -> None:
+        if self._roomy is not None:
+            self._roomy.set()
+            self._roomy = None
+
+    def _lost(self) -> None:
+        """Nobody is there to write to."""
+        self._close = self._close or (0, "")
+        self._queue.clear()
+        self._batch_dropped = True
+        self._let_go()
+        if self._writer is not None:
+            self._writer.cancel()
+
+    def _write_soon(self) -> None:
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write(), context=Context())
+
+    async def _write(self) -> None:
+        try:
+            while self._queue:
+                batch, self._queue = self._queue, []
+                await self._write_batch(batch)
+            if self._close is not None:
+                code, reason = self._close
+                await self._send({"type": "websocket.close", "code": code, "reason": reason})
+        except Exception:  # each server has its own errors for a peer that is gone; the reader learns it, too
+            self._close = self._close or (0, "")
+            self._queue.clear()
+            self._let_go()
+        finally:
+            self._writer = None
+
+    async def _write_batch(self, batch: list[Frame]) -> None:
+        for sent, frame in enumerate(batch):
+            if self._batch_dropped:
+                FRAMES_SENT.inc(sent)
+                return
+            await self._send(frame.event(binary=self.binary))
+            self._count -= 1
+            self._bytes -= len(frame.data)
+            if self._roomy is not None and self._is_half_free():
+                self._let_go()
+        FRAMES_SENT.inc(len(batch))

@@ -1,0 +1,301 @@
+"""Which socket gets which entry of which topic: order, gaps, comings and goings. Synchronous; what it must read it asks of the hub.
+
+Per topic with readers in this process it keeps `given`, the last seq that went out. The next seq goes out as it came, an old one is
+dropped, one that skips waits for those between, which the hub reads from the log. A reader stands to a topic in one of three ways:
+
+    live       gets what goes out
+    ahead      has read the log further than `given`: gets what goes out above its own seq, and is live from there
+    following  reads the log by itself (resuming), and then becomes one of the others
+
+Membership changes are entries, too: they act at their place in the order. The wake-ups and heads of topics that nobody here reads are
+looked at only for who joins.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
+from typing import TypeAlias
+from uuid import UUID
+
+from plaza.core.realtime.frames import Frame
+from plaza.core.realtime.log import Head, LogFrame, Wake
+from plaza.core.realtime.socket import Close, Socket
+
+Entry: TypeAlias = Wake | LogFrame
+
+_HELD = 512  # entries that a topic keeps while it waits for a gap, and a follower while it reads a page
+
+
+class Topic:
+    __slots__ = ("ahead", "followers", "given", "healing", "held", "id", "known", "live")
+
+    def __init__(self, id: UUID, given: int) -> None:
+        self.id, self.given = id, given
+        self.known = given  # the log goes at least this far
+        self.healing = False
+        self.held: dict[int, Entry] = {}
+        self.live: set[Socket] = set()
+        self.ahead: dict[Socket, int] = {}
+        self.followers: dict[Socket, Follower] = {}
+
+    @property
+    def is_behind(self) -> bool:
+        return self.given < self.known
+
+    @property
+    def is_read(self) -> bool:
+        return bool(self.live or self.ahead or self.followers)
+
+    def readers(self) -> Iterable[Socket]:
+        yield from self.live
+        yield from self.ahead
+        yield from self.followers
+
+
+class Follower:
+    """A socket that reads the log from `position` on, a page at a time.
+
+    `passing` is what goes out to the others while a page is read, so that the end of the log need not be met twice;
+    None once that is too much.
+    """
+
+    __slots__ = ("_given", "_since", "is_away", "passing", "position", "socket", "topic")
+
+    def __init__(self, socket: Socket, topic: Topic, position: int, since: int) -> None:
+        self.socket, self.topic, self.position = socket, topic, position
+        self._since = since  # its user was a member then: what the log tells of him up to there is history
+        self._given = topic.given
+        self.is_away = False
+        self.passing: list[Entry] | None = None
+
+    @property
+    def is_current(self) -> bool:
+        return self.topic.followers.get(self.socket) is self
+
+    def turn_page(self) -> None:
+        self.passing, self._given = [], self.topic.given
+
+    def saw(self, entry: Entry) -> None:
+        if self.passing is not None:
+            self.passing.append(entry)
+            if len(self.passing) > _HELD:
+                self.passing = None
+
+    def give(self, entry: Entry) -> None:
+        """Nothing between its user's leaving and his coming back."""
+        user_id = self.socket.user_id
+        if user_id in entry.joined:
+            self.is_away = False
+        if not self.is_away:
+            self.socket.push(*frames_of(entry))
+        if user_id in entry.left and entry.seq > self._since:
+            self.is_away = True
+        self.position = entry.seq
+
+    def reach_end(self) -> bool:
+        """After a page that was not full. False: more has happened than could be kept, or sent at once; read on."""
+        if self.passing is None or self.position < self._given:
+            return False
+        more = [each for each in self.passing if each.seq > self.position]
+        if not self.socket.has_room_for(len(more), sum(len(each.frame) for each in more)):
+            return False
+        for each in more:
+            self.give(each)
+        return True
+
+
+class Topics:
+    def __init__(self, behind: Callable[[Topic], None]) -> None:
+        """`behind` is told of a topic whose `known` has passed its `given`, each time."""
+        self.behind = behind
+        self.by_id: dict[UUID, Topic] = {}
+        self.sockets_of: dict[UUID, list[Socket]] = {}  # per user, the oldest first
+        # Who left what at which seq, and when that went out: an old wake-up or head must not bring him back.
+        self.gone: dict[tuple[UUID, UUID], tuple[int, float]] = {}
+
+    # sockets
+
+    def add(self, socket: Socket) -> None:
+        self.sockets_of.setdefault(socket.user_id, []).append(socket)
+
+    def remove(self, socket: Socket) -> None:
+        others = self.sockets_of.get(socket.user_id, [])
+        if socket in others:
+            others.remove(socket)
+            if not others:
+                del self.sockets_of[socket.user_id]
+        for topic in tuple(socket.topics):
+            self.detach(socket, topic)
+
+    def admit(self, socket: Socket, topics: Mapping[UUID, int]) -> None:
+        """Attaches a new socket to what its user is a member of, as read from the log, as heard since that reading began."""
+        noted, socket.noted = socket.noted or {}, None
+        for topic_id, seq in topics.items():
+            changed_at, has_joined = noted.get(topic_id, (0, True))
+            if has_joined or changed_at <= seq:
+                self.attach(socket, topic_id, seq)
+        for topic_id, (changed_at, has_joined) in noted.items():
+            if has_joined and topic_id not in topics:
+                self.attach(socket, topic_id, changed_at - 1)
+                self._knows(self.by_id.get(topic_id), changed_at)
+
+    def attach(self, socket: Socket, topic_id: UUID, seq: int) -> None:
+        """It has, or wants, everything up to `seq`."""
+        if socket.only not in (None, topic_id):
+            return
+        topic = self.by_id.get(topic_id)
+        if topic is None:
+            topic = self.by_id[topic_id] = Topic(topic_id, seq)
+        socket.topics.add(topic)
+        if seq <= topic.given:
+            topic.live.add(socket)
+        else:
+            topic.ahead[socket] = seq
+            self._knows(topic, seq)
+
+    def detach(self, socket: Socket, topic: Topic) -> None:
+        topic.live.discard(socket)
+        topic.ahead.pop(socket, None)
+        topic.followers.pop(socket, None)
+        socket.topics.discard(topic)
+        self._forget_unread(topic)
+
+    def follow(self, socket: Socket, topic_id: UUID, *, after: int, head: int) -> Follower:
+        """From now on the socket gets of this topic only what its follower reads. `head` is the topic's last seq, read just now."""
+        topic = self.by_id.get(topic_id)
+        if topic is None:
+            topic = self.by_id[topic_id] = Topic(topic_id, head)
+        topic.live.discard(socket)
+        topic.ahead.pop(socket, None)
+        socket.topics.add(topic)
+        follower = topic.followers[socket] = Follower(socket, topic, min(after, max(head, topic.given)), head)
+        return follower
+
+    def followed(self, follower: Follower) -> None:
+        """It has reached the end of the log: from here on its socket is a reader like the others, or gone."""
+        topic, socket = follower.topic, follower.socket
+        if follower.is_away:
+            self._remember(topic.id, socket.user_id, follower.position)
+            self._bid_farewell(socket, topic)
+        else:
+            del topic.followers[socket]
+            self.attach(socket, topic.id, follower.position)
+
+    # what comes in
+
+    def arrived(self, wake: Wake) -> None:
+        self._note(wake.topic, wake)
+        topic = self.by_id.get(wake.topic) or self._joined(wake.topic, dict.fromkeys(wake.joined, wake.seq))
+        if topic is None or wake.seq <= topic.given:
+            return
+        if len(topic.held) < _HELD:
+            topic.held[wake.seq] = wake
+        self._give_held(topic)
+        self._knows(topic, wake.seq)
+
+    def read(self, topic: Topic, entries: Sequence[LogFrame]) -> int:
+        """From the log, which is right even where it skips. Answers how many of them nobody had brought."""
+        healed = 0
+        if self.by_id.get(topic.id) is not topic:
+            return healed
+        for entry in entries:
+            if entry.seq > topic.given:
+                healed += entry.seq not in topic.held
+                self._give(topic, entry)
+        self._give_held(topic)
+        return healed
+
+    def heard(self, heads: Sequence[Head]) -> None:
+        for topic_id, group in groupby(heads, key=attrgetter("topic")):
+            rows = list(group)
+            joined: dict[UUID, int] = {}
+            for row in rows:
+                self._note(topic_id, row)
+                joined.update(dict.fromkeys(row.joined, row.seq))
+                for user_id in row.left:  # came and went, unnoticed here: he is not called back for it
+                    joined.pop(user_id, None)
+            self._knows(self._joined(topic_id, joined), rows[-1].seq)
+
+    def forget_gone(self, before: float) -> None:
+        """`before` on the monotonic clock: no sweep will look back so far."""
+        for key in [key for key, (_, at) in self.gone.items() if at < before]:
+            del self.gone[key]
+
+    # how it goes out
+
+    def _joined(self, topic_id: UUID, joined: Mapping[UUID, int]) -> Topic | None:
+        """Those who are to become readers, each from his own joining on, and so perhaps the first ones here."""
+        for user_id, seq in sorted(joined.items(), key=lambda each: each[1]):
+            if seq > self.gone.get((topic_id, user_id), (0, 0.0))[0]:
+                for socket in self.sockets_of.get(user_id, ()):
+                    if socket.noted is None and self.by_id.get(topic_id) not in socket.topics:
+                        self.attach(socket, topic_id, seq - 1)
+        return self.by_id.get(topic_id)
+
+    def _note(self, topic_id: UUID, change: Entry | Head) -> None:
+        for users, has_joined in ((change.joined, True), (change.left, False)):
+            for user_id in users:
+                for socket in self.sockets_of.get(user_id, ()):
+                    if socket.noted is not None and change.seq > socket.noted.get(topic_id, (0, True))[0]:
+                        socket.noted[topic_id] = (change.seq, has_joined)
+
+    def _knows(self, topic: Topic | None, seq: int) -> None:
+        if topic is not None:
+            topic.known = max(topic.known, seq)
+            if topic.is_behind:
+                self.behind(topic)
+
+    def _give_held(self, topic: Topic) -> None:
+        while (entry := topic.held.pop(topic.given + 1, None)) is not None:
+            self._give(topic, entry)
+        if topic.held and min(topic.held) <= topic.given:
+            topic.held = {seq: entry for seq, entry in topic.held.items() if seq > topic.given}
+
+    def _give(self, topic: Topic, entry: Entry) -> None:
+        topic.given = entry.seq
+        self.by_id[topic.id] = topic  # with the entry before this one it may have lost its last reader
+        for user_id in entry.joined:
+            for socket in self.sockets_of.get(user_id, ()):
+                if socket.noted is None and topic not in socket.topics:
+                    self.attach(socket, topic.id, entry.seq)
+        frames = frames_of(entry)
+        for socket in topic.live:
+            socket.push(*frames)
+        if topic.ahead:
+            self._give_ahead(topic, entry.seq, frames)
+        for follower in topic.followers.values():
+            follower.saw(entry)
+        for user_id in entry.left:
+            self._remember(topic.id, user_id, entry.seq)
+            for socket in tuple(self.sockets_of.get(user_id, ())):
+                if socket in topic.live:
+                    self._bid_farewell(socket, topic)
+        self._forget_unread(topic)
+
+    def _give_ahead(self, topic: Topic, seq: int, frames: tuple[Frame, ...]) -> None:
+        for socket, reached in tuple(topic.ahead.items()):
+            if seq > reached:
+                socket.push(*frames)
+            if seq >= reached:
+                del topic.ahead[socket]
+                topic.live.add(socket)
+
+    def _remember(self, topic_id: UUID, user_id: UUID, seq: int) -> None:
+        if user_id in self.sockets_of:
+            self.gone[topic_id, user_id] = (seq, time.monotonic())
+
+    def _forget_unread(self, topic: Topic) -> None:
+        if not topic.is_read and self.by_id.get(topic.id) is topic:
+            del self.by_id[topic.id]
+
+    def _bid_farewell(self, socket: Socket, topic: Topic) -> None:
+        self.detach(socket, topic)
+        if socket.only == topic.id:
+            socket.close(Close.FORMER_MEMBER, flush=True)
+
+
+def frames_of(entry: Entry) -> tuple[Frame, ...]:
+    return (Frame(entry.frame), *map(Frame, entry.then)) if entry.then else (Frame(entry.frame),)
