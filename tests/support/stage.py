@@ -1,0 +1,120 @@
+"""The whole program in one process: a real uvicorn on loopback, the worker beside it, business time in the test's hand."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from typing import Any, Self, TypeVar
+
+import httpx
+from sqlalchemy import text
+
+from plaza.app.configuration import Configuration, load
+from plaza.app.registry import metadata
+from plaza.app.runtime import Runtime
+from plaza.app.server import Server
+from plaza.core.jobs import run_worker
+from plaza.core.settings import Environment
+from tests.support.clock import ManualClock
+from tests.support.logs import InternalErrors
+
+T = TypeVar("T")
+
+# What outlives a test: keys are made once per database.
+KEPT_TABLES = {"identity_signing_key"}
+
+
+class QuietServer(Server):
+    """Leaves the signals to pytest."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def configuration_for(database_url: str, redis_url: str, **variables: str) -> Configuration:
+    given = {"PLAZA_ENV": "test", "DATABASE_URL": database_url, "REDIS_URL": redis_url, "PLAZA_RATE_LIMIT_ENABLED": "false"}
+    return load(Environment({**given, **variables}))
+
+
+class Stage:
+    def __init__(self, database_url: str, redis_url: str, *, worker: bool = True, **variables: str) -> None:
+        self.clock = ManualClock()
+        self.configuration = configuration_for(database_url, redis_url, **variables)
+        self.runtime = Runtime(self.configuration, "api", clock=self.clock)
+        self.internal_errors = InternalErrors()
+        self._with_worker = worker
+        self._stack = AsyncExitStack()
+        self.port = 0
+
+    def __getitem__(self, part: type[T]) -> T:
+        """A service or another part of the running API."""
+        return self.runtime.parts[part]
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def socket_url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}"
+
+    async def __aenter__(self) -> Self:
+        self.internal_errors.install()
+        self._stack.callback(self.internal_errors.remove)
+        await self._start_server()
+        if self._with_worker:
+            await self._start_worker()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    def client(self, token: str | None = None, **headers: str) -> httpx.AsyncClient:
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        return httpx.AsyncClient(base_url=self.base_url, headers=headers, timeout=30)
+
+    async def reset(self) -> None:
+        """Empty tables, an empty Valkey, the present time."""
+        self.clock.reset()
+        self.internal_errors.clear()
+        tables = [table.name for table in reversed(metadata.sorted_tables) if table.name not in KEPT_TABLES]
+        async with self.runtime.db.engine.begin() as connection:
+            for table in tables:
+                await connection.execute(text(f'delete from "{table}"'))
+        await self.runtime.redis.flushdb()
+
+    def raise_internal_errors(self) -> None:
+        """A 500, a lost task or a failed background is a bug of whatever test met it."""
+        self.internal_errors.check()
+
+    async def _start_server(self) -> None:
+        listening = socket.create_server(("127.0.0.1", 0))
+        self.port = listening.getsockname()[1]
+        server = QuietServer(self.runtime)
+        task = asyncio.create_task(server.serve(sockets=[listening]))
+
+        async def stop() -> None:
+            server.should_exit = True
+            await task
+
+        self._stack.push_async_callback(stop)
+        while not server.started:
+            if task.done():
+                task.result()
+            await asyncio.sleep(0.01)
+
+    async def _start_worker(self) -> None:
+        runtime = Runtime(self.configuration, "worker", clock=self.clock)
+        await self._stack.enter_async_context(runtime.running("worker"))
+        task: asyncio.Task[Any] = asyncio.create_task(run_worker(runtime.jobs, runtime.redis, drain_s=5, signals=False))
+
+        async def stop() -> None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+        self._stack.push_async_callback(stop)
