@@ -95,7 +95,6 @@ export class Api extends EventTarget {
     return (await this.#authorized("POST", `${AUTH}/ws-ticket`, {})).ticket;
   }
 
-  profile = () => this.#authorized("GET", `${AUTH}/profile`);
   lookup = (text) => this.#authorized("POST", `${AUTH}/users/lookup`, text.includes("@") ? { email: text } : { username: text });
 
   conversations = (cursor = null) => this.#authorized("GET", `${CHAT}/conversations?${query({ limit: 30, cursor })}`);

@@ -40,7 +40,7 @@ async function start() {
   demo = await demoPeople;
   auth = mountAuth({ api, demo, onLogin: enter });
   if (user !== null) {
-    await enter(user);
+    enter(user);
   } else {
     showScreen("auth");
     auth.open();
@@ -60,9 +60,8 @@ async function restore() {
   }
 }
 
-async function enter(user) {
-  const profile = await api.profile().catch(() => null); // the address names the person as well
-  const name = profile?.display_name || profile?.username || user.email || user.phone;
+function enter(user) {
+  const name = user.display_name || user.username || user.email || user.phone;
   const me = { id: user.id, name, email: user.email, phone: user.phone };
   const lifetime = new AbortController();
   const { signal } = lifetime;

@@ -27,15 +27,15 @@ export function mountAuth({ api, demo, onLogin }) {
     show("code");
   }
 
-  async function enter(user) {
+  function enter(user) {
     for (const screen of screens) byId(`${screen}-form`).reset();
     byId("auth-notice").hidden = true;
-    await onLogin(user);
+    onLogin(user);
   }
 
   async function logIn(identifier, password) {
     try {
-      await enter(await api.login(identifier, password));
+      enter(await api.login(identifier, password));
     } catch (error) {
       if (error.code !== "EMAIL_NOT_VERIFIED" || !identifier.includes("@")) throw error;
       await api.resendCode(identifier);
@@ -52,7 +52,7 @@ export function mountAuth({ api, demo, onLogin }) {
 
   onSubmit("code-form", async ({ code }) => {
     try {
-      await enter(await api.verifyEmail(email, code));
+      enter(await api.verifyEmail(email, code));
     } catch (error) {
       codeForm.reset();
       throw error;

@@ -41,26 +41,27 @@ export function presenceText(presence) {
   return `Last seen ${daysAgo(seen) === 0 ? "at" : "on"} ${listTime(presence.last_seen_at)}`;
 }
 
-/** `nameOf(userId)` answers "You" for the reader, so each sentence must hold with it. */
+/** Each sentence holds with a name as with "You"; `actor` is null where the event does not tell who did it. */
 const SYSTEM = {
-  group_created: ({ actor }) => `${actor} created the group`,
-  participant_added: ({ actor, subject }) => (actor === subject ? `${subject} joined` : `${actor} added ${inside(subject)}`),
-  participant_removed: ({ actor, subject }) => `${actor} removed ${inside(subject)}`,
+  group_created: ({ actor }) => (actor ? `${actor} created the group` : "The group was created"),
+  participant_added: ({ actor, subject }) =>
+    actor && actor !== subject ? `${actor} added ${subject === "You" ? "you" : subject}` : `${subject} joined`,
+  participant_removed: ({ subject }) => `${subject} ${subject === "You" ? "were" : "was"} removed`,
   participant_left: ({ subject }) => `${subject} left`,
-  role_changed: ({ actor, subject, role }) => `${actor} made ${inside(subject)} ${role === "admin" ? "an" : "a"} ${role}`,
-  ownership_transferred: ({ actor, subject }) => `${actor} handed the group over to ${inside(subject)}`,
-  title_changed: ({ actor, title }) => `${actor} named the group “${title}”`,
+  role_changed: ({ subject, role }) => `${subject} ${be(subject)} now ${role === "admin" ? "an admin" : `a ${role}`}`,
+  ownership_transferred: ({ subject }) => `${subject} ${be(subject)} now the owner`,
+  title_changed: ({ title }) => `The group is now called “${title}”`,
 };
 
-const inside = (name) => (name === "You" ? "you" : name);
+const be = (name) => (name === "You" ? "are" : "is");
 
+/** `nameOf(userId)` answers "You" for the reader. */
 export function systemText(message, nameOf) {
   const { event, data = {} } = message.system ?? {};
   const write = SYSTEM[event];
   if (write === undefined) return message.content || "The conversation changed";
-  const actorId = data.actor_id ?? data.user_id;
-  const subjectId = data.user_id ?? data.actor_id;
-  return write({ actor: nameOf(actorId), subject: nameOf(subjectId), role: data.role, title: data.title });
+  const actor = data.actor_id ? nameOf(data.actor_id) : null;
+  return write({ actor, subject: nameOf(data.user_id), role: data.role, title: data.title });
 }
 
 export function messageText(message, nameOf) {

@@ -5,7 +5,7 @@
 
 const HISTORY_PAGE = 40;
 const SUBSCRIBE_AT_ONCE = 200;
-const UNREAD_SETTLES_MS = 300;
+const UNREAD_SETTLES_MS = 1_000;
 
 /**
  * A conversation is the server's view with, besides, `seq`, `messages` (oldest first; null until opened),
@@ -171,8 +171,8 @@ export class ChatStore extends EventTarget {
       this.conversations.set(view.id, conversation);
     } else {
       // A frame's view lacks what is personal, and a slow answer must not put an older message on top.
-      const { my = conversation.my, last_message: lastMessage, last_message_at: lastAt, ...rest } = view;
-      Object.assign(conversation, rest, { my });
+      const { my, peer, last_message: lastMessage, last_message_at: lastAt, ...rest } = view;
+      Object.assign(conversation, rest, { my: my ?? conversation.my, peer: peer ?? conversation.peer });
       if ((lastAt ?? "") >= (conversation.last_message_at ?? "")) {
         Object.assign(conversation, { last_message: lastMessage ?? conversation.last_message, last_message_at: lastAt });
       }
@@ -233,7 +233,7 @@ export class ChatStore extends EventTarget {
       conversation.last_message = frame.message;
       conversation.last_message_at = frame.message.created_at;
       if (frame.message.sender_id !== this.me.id) {
-        this.#unreadMayHaveChanged();
+        this.#countUnread(conversation, frame.message);
         this.dispatchEvent(new CustomEvent("message", { detail: { conversation, message: frame.message } }));
       }
     } else if (frame.type === "message.updated") {
@@ -290,7 +290,14 @@ export class ChatStore extends EventTarget {
     this.dispatchEvent(new Event("list"));
   }
 
-  /** Counts come from the server only; one question answers for all changes of a moment. */
+  /** Counted at once for the eye; while the list is being read anew, its answer counts this message already. */
+  #countUnread(conversation, message) {
+    const counts = message.type === "text" && message.seq > conversation.my.last_read_seq && this.#listing === null;
+    if (counts) this.#setUnread(conversation.id, this.unreadOf(conversation.id) + 1);
+    this.#unreadMayHaveChanged();
+  }
+
+  /** The server's count is the true one; one question answers for all changes of a moment. */
   #unreadMayHaveChanged() {
     this.#unreadTimer ??= setTimeout(() => {
       this.#unreadTimer = null;
