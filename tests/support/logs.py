@@ -4,6 +4,18 @@ from __future__ import annotations
 
 import logging
 
+import structlog
+
+structlog.configure(
+    processors=[
+        structlog.stdlib.filter_by_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.render_to_log_kwargs,
+    ],
+    logger_factory=structlog.stdlib.LoggerFactory(),
+    wrapper_class=structlog.stdlib.BoundLogger,
+)
+
 
 class InternalErrors(logging.Handler):
     """Collects log records of level ERROR and above."""
@@ -31,5 +43,9 @@ class InternalErrors(logging.Handler):
         self.expected.clear()
 
     def check(self) -> None:
-        unexpected = [record.getMessage() for record in self.records if not any(each in record.getMessage() for each in self.expected)]
+        unexpected = [
+            record.getMessage()
+            for record in self.records
+            if not any(each in record.getMessage() for each in self.expected)
+        ]
         assert not unexpected, unexpected

@@ -20,9 +20,15 @@ TEMPLATE = "plaza_test_template"
 def prepare_template(stack: ExitStack) -> None:
     """Starts the servers of this run, unless they are given, and migrates the template. Its result travels by environment to xdist's workers."""
     if not (os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL")):
-        os.environ["PLAZA_TESTED_DATABASE"], os.environ["PLAZA_TESTED_REDIS"] = stack.enter_context(throwaway_servers()).urls[0], ""
+        os.environ["PLAZA_TESTED_DATABASE"], os.environ["PLAZA_TESTED_REDIS"] = (
+            stack.enter_context(throwaway_servers()).urls[0],
+            "",
+        )
     else:
-        os.environ["PLAZA_TESTED_DATABASE"], os.environ["PLAZA_TESTED_REDIS"] = os.environ["DATABASE_URL"], os.environ["REDIS_URL"]
+        os.environ["PLAZA_TESTED_DATABASE"], os.environ["PLAZA_TESTED_REDIS"] = (
+            os.environ["DATABASE_URL"],
+            os.environ["REDIS_URL"],
+        )
     for name in ("DATABASE_URL", "REDIS_URL"):
         os.environ.pop(name, None)
     asyncio.run(_recreate(TEMPLATE))

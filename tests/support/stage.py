@@ -7,7 +7,7 @@ import contextlib
 import socket
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 import httpx
 from sqlalchemy import text
@@ -16,7 +16,7 @@ from plaza.app.configuration import Configuration, load
 from plaza.app.registry import metadata
 from plaza.app.runtime import Runtime
 from plaza.app.server import Server
-from plaza.core.jobs import run_worker
+from plaza.core.jobs import JobWorker
 from plaza.core.settings import Environment
 from tests.support.clock import ManualClock
 from tests.support.logs import InternalErrors
@@ -36,7 +36,12 @@ class QuietServer(Server):
 
 
 def configuration_for(database_url: str, redis_url: str, **variables: str) -> Configuration:
-    given = {"PLAZA_ENV": "test", "DATABASE_URL": database_url, "REDIS_URL": redis_url, "PLAZA_RATE_LIMIT_ENABLED": "false"}
+    given = {
+        "PLAZA_ENV": "test",
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        "PLAZA_RATE_LIMIT_ENABLED": "false",
+    }
     return load(Environment({**given, **variables}))
 
 
@@ -110,11 +115,13 @@ class Stage:
 
     async def _start_worker(self) -> None:
         runtime = Runtime(self.configuration, "worker", clock=self.clock)
+        worker = JobWorker(runtime.jobs)
         await self._stack.enter_async_context(runtime.running("worker"))
-        task: asyncio.Task[Any] = asyncio.create_task(run_worker(runtime.jobs, runtime.redis, drain_s=5, signals=False))
+        told_to_stop = asyncio.Event()
+        task = asyncio.create_task(worker.run(told_to_stop))
 
         async def stop() -> None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            told_to_stop.set()
+            await task
 
         self._stack.push_async_callback(stop)

@@ -90,14 +90,15 @@ def worker() -> None:
     import uvloop
 
     from plaza.app.runtime import Runtime
-    from plaza.core.jobs import run_worker
+    from plaza.core.jobs import JobWorker
 
     configuration = configured("worker")
 
     async def main() -> None:
         runtime = Runtime(configuration, "worker")
+        worker = JobWorker(runtime.jobs)
         async with runtime.running("worker"):
-            await run_worker(runtime.jobs, runtime.redis, drain_s=configuration.plaza.drain_s)
+            await worker.run()
 
     uvloop.run(main())
 

@@ -1,0 +1,126 @@
+"""What every benchmark stands on: durable servers on disk, the API as a process of its own, people with tokens."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from plaza.app.migrations import upgrade
+from plaza.dev.embedded import EmbeddedServers
+
+# The whole chain is on: limits count and never refuse, every request is logged (to a file) and measured.
+CHAIN = {
+    "PLAZA_RATE_LIMIT_ANONYMOUS": "100000000/minute",
+    "PLAZA_RATE_LIMIT_SIGNED_IN": "100000000/minute",
+    "PLAZA_CHAT_FLOOD": "100000000/minute",
+    "PLAZA_LOG_FORMAT": "json",
+}
+
+
+@dataclass(frozen=True)
+class Person:
+    id: str
+    email: str
+    access_token: str
+
+
+@dataclass(frozen=True)
+class Group:
+    conversation_id: str
+    people: list[Person]
+
+
+@dataclass
+class Environment:
+    folder: Path
+    database_url: str
+    variables: dict[str, str]
+    api_port: int = 0
+    floor_port: int = 0
+
+    def group(self, people: int, title: str) -> Group:
+        command = [plaza(), "dev", "users", str(people), "--conversation", title, "--json"]
+        out = subprocess.run(command, env=self.variables, check=True, stdout=subprocess.PIPE, cwd=self.folder).stdout
+        made: dict[str, Any] = json.loads(out)
+        return Group(made["conversation_id"], [Person(**each) for each in made["users"]])
+
+
+@contextmanager
+def environment(**extra: str) -> Iterator[Environment]:
+    """Everything in a temporary folder on disk, fsync on; gone at the end."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="plaza-bench-")))
+        servers = stack.enter_context(EmbeddedServers(folder / ".plaza"))
+        database_url, redis_url = servers.urls
+        upgrade(database_url)
+        api_port, floor_port = free_port(), free_port()
+        variables = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("PLAZA_")},
+            "DATABASE_URL": database_url,
+            "REDIS_URL": redis_url,
+            "PLAZA_PORT": str(api_port),
+            **CHAIN,
+            **extra,
+        }
+        made = Environment(folder, database_url, variables, api_port, floor_port)
+        stack.enter_context(process([plaza(), "serve"], made, "api"))
+        stack.enter_context(
+            process([sys.executable, "-m", "bench.floor", str(floor_port), database_url], made, "floor")
+        )
+        asyncio.run(reachable(api_port, "/health/live"))
+        asyncio.run(reachable(floor_port, None))
+        yield made
+
+
+@contextmanager
+def process(command: list[str], environment: Environment, name: str) -> Iterator[subprocess.Popen[bytes]]:
+    with (environment.folder / f"{name}.log").open("wb") as log:
+        started = subprocess.Popen(command, env=environment.variables, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        try:
+            yield started
+        finally:
+            started.send_signal(signal.SIGTERM)
+            try:
+                started.wait(20)
+            except subprocess.TimeoutExpired:
+                started.kill()
+                started.wait()
+
+
+def plaza() -> str:
+    return str(Path(sys.executable).with_name("plaza"))
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port: int = listening.getsockname()[1]
+        return port
+
+
+async def reachable(port: int, path: str | None) -> None:
+    """`path` None: a connection is enough."""
+    async with asyncio.timeout(60), httpx.AsyncClient() as client:
+        while True:
+            try:
+                if path is None:
+                    _, writer = await asyncio.open_connection("127.0.0.1", port)
+                    writer.close()
+                    return
+                if (await client.get(f"http://127.0.0.1:{port}{path}")).status_code == 200:
+                    return
+            except (OSError, httpx.TransportError):
+                pass
+            await asyncio.sleep(0.05)

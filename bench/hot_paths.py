@@ -1,0 +1,128 @@
+"""History and send over REST, 32 connections, against their floors."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import uuid4
+
+import msgspec
+import uvloop
+
+from bench.environment import Environment, Group
+from bench.load import Outcome, press, request
+
+CONNECTIONS = 32
+ENOUGH_MESSAGES = 60
+TEXT = "The quick brown fox jumps over the lazy dog, and then over the next one. " * 2
+
+
+@dataclass(frozen=True)
+class Result:
+    """`rounds` are pairs of (ours, floor) in answers per second, measured one after the other."""
+
+    name: str
+    rounds: list[tuple[float, float]]
+    p99_ms: float
+    refused: int
+
+    @property
+    def ratio(self) -> float:
+        return statistics.median(ours / floor for ours, floor in self.rounds)
+
+    def row(self) -> str:
+        ours, floor = (statistics.median(each) for each in zip(*self.rounds, strict=True))
+        return (
+            f"| {self.name} | {floor:,.0f} | {ours:,.0f} | {self.ratio:.2f} | {self.p99_ms:.1f} ms | {self.refused} |"
+        )
+
+
+def history(environment: Environment, group: Group, rounds: int, seconds: float) -> Result:
+    person, conversation = group.people[0], group.conversation_id
+    _fill(environment, group)
+    ours = request("GET", f"/api/v1/chat/conversations/{conversation}/messages?limit=50", token=person.access_token)
+    floor = request("GET", f"/?c={conversation}&u={person.id}")
+    return _alternate(
+        "history: GET 50 messages", environment, lambda _: lambda: ours, lambda _: lambda: floor, rounds, seconds
+    )
+
+
+def send(environment: Environment, groups: list[Group], name: str, rounds: int, seconds: float) -> Result:
+    def ours(n: int) -> Callable[[], bytes]:
+        turn = n
+
+        def make() -> bytes:
+            nonlocal turn
+            turn += CONNECTIONS
+            group = groups[turn % len(groups)]
+            person = group.people[turn % len(group.people)]
+            body = msgspec.json.encode({"content": TEXT, "client_id": str(uuid4())})
+            return request(
+                "POST", f"/api/v1/chat/conversations/{group.conversation_id}/messages", body, person.access_token
+            )
+
+        return make
+
+    def floor(n: int) -> Callable[[], bytes]:
+        turn = n
+
+        def make() -> bytes:
+            nonlocal turn
+            turn += CONNECTIONS
+            group = groups[turn % len(groups)]
+            person = group.people[turn % len(group.people)]
+            sent = {
+                "content": TEXT,
+                "client_id": str(uuid4()),
+                "conversation_id": group.conversation_id,
+                "sender_id": person.id,
+            }
+            return request("POST", "/", msgspec.json.encode(sent))
+
+        return make
+
+    return _alternate(name, environment, ours, floor, rounds, seconds)
+
+
+def _alternate(
+    name: str,
+    environment: Environment,
+    ours: Callable[[int], Callable[[], bytes]],
+    floor: Callable[[int], Callable[[], bytes]],
+    rounds: int,
+    seconds: float,
+) -> Result:
+    pairs, slowest, refused = [], [], 0
+    for _ in range(rounds):
+        below = _press(environment.floor_port, floor, seconds)
+        above = _press(environment.api_port, ours, seconds)
+        if below.refused:
+            raise RuntimeError(f"{name}: the floor refused {below.refused} requests")
+        pairs.append((above.per_second, below.per_second))
+        slowest.append(above.percentile(0.99) * 1000)
+        refused += above.refused
+    return Result(name, pairs, statistics.median(slowest), refused)
+
+
+def _press(port: int, source: Callable[[int], Callable[[], bytes]], seconds: float) -> Outcome:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(press(port, source, connections=CONNECTIONS, seconds=seconds))
+
+
+def _fill(environment: Environment, group: Group) -> None:
+    """A conversation with more than a page of messages."""
+
+    def source(_: int) -> Callable[[], bytes]:
+        def make() -> bytes:
+            body = msgspec.json.encode({"content": TEXT, "client_id": str(uuid4())})
+            path = f"/api/v1/chat/conversations/{group.conversation_id}/messages"
+            return request("POST", path, body, group.people[0].access_token)
+
+        return make
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        outcome = runner.run(press(environment.api_port, source, connections=4, seconds=0.5, warm_up=0))
+    if outcome.answers < ENOUGH_MESSAGES:
+        raise RuntimeError(f"could not fill the conversation: {outcome.answers} sent, {outcome.refused} refused")
