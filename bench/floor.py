@@ -99,7 +99,6 @@ class Floor:
                 None,
                 0,
                 [],
-                None,
                 now,
             )
         )

@@ -18,7 +18,7 @@ TEMPLATE = "plaza_test_template"
 
 
 def prepare_template(stack: ExitStack) -> None:
-    """Starts the servers of this run, unless they are given, and migrates the template. Its result travels by environment to xdist's workers."""
+    """Starts the servers of this run, unless they are given, and migrates the template; xdist's workers learn of it by environment."""
     if not (os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL")):
         os.environ["PLAZA_TESTED_DATABASE"], os.environ["PLAZA_TESTED_REDIS"] = (
             stack.enter_context(throwaway_servers()).urls[0],

@@ -1,0 +1,124 @@
+"""People as the contract knows them: HTTP, sockets and the development outbox, nothing of the program's own code."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import websockets
+from websockets.asyncio.client import ClientConnection
+
+PASSWORD = "correct horse battery staple"
+PATIENCE_S = 30  # for what must come; how fast it comes is measured elsewhere
+
+
+async def mailed_code(http: httpx.AsyncClient, address: str, *, after: int = 0) -> str:
+    """The six-digit number of the newest mail to `address`, once there are more than `after`."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            items = (await http.get("/dev/outbox", headers={"Accept": "application/json"})).json()["items"]
+            mails = [item for item in items if item["to"] == address]
+            if len(mails) > after and (codes := re.findall(r"(?<!\d)\d{6}(?!\d)", mails[0]["body"])):
+                assert len(codes) == 1, "the code must be the only number of six digits"
+                return str(codes[0])
+            await asyncio.sleep(0.02)
+
+
+@dataclass
+class Socket:
+    """A client's end of `/ws`."""
+
+    connection: ClientConnection
+    seen: list[dict[str, Any]] = field(default_factory=list)
+
+    async def send(self, type: str, **fields: Any) -> str:
+        ref = str(uuid4())
+        await self.connection.send(json.dumps({"type": type, "ref": ref, **fields}))
+        return ref
+
+    async def next(self, type: str, **fields: Any) -> dict[str, Any]:
+        """The next frame of this type with these fields; others that come first are kept in `seen`."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                frame: dict[str, Any] = json.loads(await self.connection.recv())
+                self.seen.append(frame)
+                if frame["type"] == type and all(frame.get(name) == value for name, value in fields.items()):
+                    return frame
+
+    async def messages(self, count: int) -> list[dict[str, Any]]:
+        return [(await self.next("message.new"))["message"] for _ in range(count)]
+
+    async def closed(self) -> tuple[int, str]:
+        """Code and reason."""
+        async with asyncio.timeout(PATIENCE_S):
+            try:
+                while True:
+                    self.seen.append(json.loads(await self.connection.recv()))
+            except websockets.ConnectionClosed as error:
+                assert error.rcvd is not None, "the line broke without a close frame"
+                return error.rcvd.code, error.rcvd.reason
+
+
+@dataclass
+class Person:
+    id: str
+    email: str
+    base_url: str
+    http: httpx.AsyncClient
+    refresh_token: str
+
+    async def conversation_with(self, *others: Person, title: str | None = None) -> str:
+        kind = "group" if title else "direct"
+        body = {"kind": kind, "member_ids": [other.id for other in others], **({"title": title} if title else {})}
+        answer = await self.http.post("/api/v1/chat/conversations", json=body)
+        assert answer.status_code in (200, 201), answer.text
+        return str(answer.json()["id"])
+
+    async def say(self, conversation: str, content: str, client_id: str | None = None) -> dict[str, Any]:
+        body = {"content": content, "client_id": client_id or str(uuid4())}
+        answer = await self.http.post(f"/api/v1/chat/conversations/{conversation}/messages", json=body)
+        assert answer.status_code in (200, 201), answer.text
+        message: dict[str, Any] = answer.json()
+        return message
+
+    async def history(self, conversation: str) -> list[dict[str, Any]]:
+        """All of it, the oldest first."""
+        found: list[dict[str, Any]] = []
+        while True:
+            after = found[-1]["seq"] if found else 0
+            path = f"/api/v1/chat/conversations/{conversation}/messages"
+            page = (await self.http.get(path, params={"after_seq": after, "limit": 100})).json()["items"]
+            if not page:
+                return found
+            found += page
+
+    @asynccontextmanager
+    async def socket(self, path: str = "/ws") -> AsyncIterator[Socket]:
+        """Open and ready."""
+        ticket = (await self.http.post("/api/v1/auth/ws-ticket")).json()["ticket"]
+        url = f"{self.base_url.replace('http', 'ws', 1)}{path}?ticket={ticket}"
+        async with websockets.connect(url, max_size=None, open_timeout=PATIENCE_S) as connection:
+            socket = Socket(connection)
+            await socket.next("ready")
+            yield socket
+
+
+async def sign_up(base_url: str, email: str, *, name: str = "Somebody") -> Person:
+    http = httpx.AsyncClient(base_url=base_url, timeout=PATIENCE_S)
+    answer = await http.post(
+        "/api/v1/auth/registration", json={"email": email, "password": PASSWORD, "display_name": name}
+    )
+    assert (answer.status_code, answer.json()) == (202, {"status": "verification_sent"}), answer.text
+    code = await mailed_code(http, email)
+    answer = await http.post("/api/v1/auth/verify-email", json={"email": email, "code": code})
+    assert answer.status_code == 200, answer.text
+    tokens = answer.json()
+    http.headers["Authorization"] = f"Bearer {tokens['access_token']}"
+    return Person(tokens["user"]["id"], email, base_url, http, tokens["refresh_token"])
