@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+from plaza.chat.controllers import ConversationController, MessageController, ParticipantController, ReadingController
+from plaza.chat.schemas import ChatSettings
+from plaza.chat.service import (
+    ConversationLog,
+    ConversationService,
+    MessageService,
+    ParticipantService,
+    ReadingService,
+)
+from plaza.core.composition import Context
+from plaza.core.realtime import TopicLog
+
+context = Context(
+    name="chat",
+    settings=ChatSettings,
+    services=(ParticipantService, ConversationService, MessageService, ReadingService),
+    ports={TopicLog: ConversationLog},
+    controllers=(ConversationController, ParticipantController, MessageController, ReadingController),
+)

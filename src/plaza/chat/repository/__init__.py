@@ -1,0 +1,16 @@
+"""All SQL of chat. Reads answer rows or views; what is written goes through locked conversations (see models)."""
+
+from plaza.chat.repository.conversations import ConversationRepository
+from plaza.chat.repository.history import HistoryRepository
+from plaza.chat.repository.messages import COLUMNS, MessageRepository, message_of
+from plaza.chat.repository.participants import ParticipantRepository, Standing
+
+__all__ = [
+    "COLUMNS",
+    "ConversationRepository",
+    "HistoryRepository",
+    "MessageRepository",
+    "ParticipantRepository",
+    "Standing",
+    "message_of",
+]

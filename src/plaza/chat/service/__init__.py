@@ -1,0 +1,9 @@
+"""The rules of chat, one service per aggregate."""
+
+from plaza.chat.service.conversations import ConversationService
+from plaza.chat.service.log import ConversationLog
+from plaza.chat.service.messages import MessageService
+from plaza.chat.service.participants import ParticipantService
+from plaza.chat.service.reading import ReadingService
+
+__all__ = ["ConversationLog", "ConversationService", "MessageService", "ParticipantService", "ReadingService"]

@@ -1,0 +1,59 @@
+"""Who may enter a conversation.
+
+A stranger learns nothing (404). Whoever is or was part of it may know that it exists: deleted (410), or left (403).
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from plaza.chat.errors import ConversationDeleted, ConversationNotFound, NotGroup, NotParticipant
+from plaza.chat.models import Conversation, Kind, Participant
+from plaza.chat.repository import ConversationRepository, ParticipantRepository, Standing
+from plaza.core.actor import Actor
+from plaza.core.db import Database
+from plaza.core.result import DomainError
+
+ENTRANCE = (ConversationNotFound, ConversationDeleted, NotParticipant)
+"""What any method that concerns one conversation may refuse with."""
+
+
+def refusal(standing: Standing | None) -> DomainError | None:
+    """What keeps somebody out; `standing` is None for strangers and for conversations that do not exist."""
+    if standing is None:
+        return ConversationNotFound()
+    if standing.is_deleted:
+        return ConversationDeleted()
+    return None if standing.is_live else NotParticipant()
+
+
+def admit(standing: Standing | None) -> None:
+    """Raises one of `ENTRANCE` for whoever may not enter."""
+    refused = refusal(standing)
+    if refused is not None:
+        raise refused
+
+
+class Entrance:
+    def __init__(self, db: Database) -> None:
+        self.conversations, self.participants = ConversationRepository(db), ParticipantRepository(db)
+
+    async def check(self, conversation_id: UUID, user_id: UUID) -> None:
+        """Raises one of `ENTRANCE`."""
+        admit(await self.participants.standing(conversation_id, user_id))
+
+    async def lock(self, actor: Actor, conversation_id: UUID) -> tuple[Conversation, Participant]:
+        """The conversation, held until the transaction ends, and the actor's part in it. Raises one of `ENTRANCE`."""
+        conversation = await self.conversations.lock(conversation_id, deleted=True)
+        stay = None if conversation is None else await self.participants.last_stay(conversation_id, actor.user_id)
+        if conversation is None or stay is None:
+            raise ConversationNotFound
+        admit(Standing(is_deleted=conversation.deleted_at is not None, is_live=stay.left_at is None))
+        return conversation, stay
+
+    async def lock_group(self, actor: Actor, conversation_id: UUID) -> tuple[Conversation, Participant]:
+        """Besides, raises NotGroup."""
+        conversation, me = await self.lock(actor, conversation_id)
+        if conversation.kind != Kind.GROUP:
+            raise NotGroup
+        return conversation, me

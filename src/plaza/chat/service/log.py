@@ -1,0 +1,87 @@
+"""Entries of a conversation's log as sockets get them: who comes and goes with an entry is read off the entry itself, so that what
+was missed live and what is read back later cannot differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from plaza.chat.frames import MessageNew, ParticipantChanged
+from plaza.chat.models import Role
+from plaza.chat.repository import MessageRepository, ParticipantRepository
+from plaza.chat.schemas import MessageBody, SystemEvent
+from plaza.core.db import Database
+from plaza.core.realtime import Head, LogFrame
+from plaza.domain_events.identity import UserId
+
+encode = msgspec.json.Encoder().encode
+
+
+def comings_and_goings(system: Mapping[str, Any] | None) -> tuple[tuple[UUID, ...], tuple[UUID, ...]]:
+    """Who joined and who left with this entry."""
+    match system:
+        case {"event": "group_created", "data": {"members": members}}:
+            return tuple(_id(each) for each in members), ()
+        case {"event": "participant_added", "data": {"user_id": user_id}}:
+            return (_id(user_id),), ()
+        case {"event": "participant_removed" | "participant_left", "data": {"user_id": user_id}}:
+            return (), (_id(user_id),)
+    return (), ()
+
+
+def _roles(system: SystemEvent) -> list[tuple[UserId, str | None]]:
+    """Whose role changed with this entry, and to what; None for who is gone."""
+    data = system.data
+    match system.event:
+        case "participant_added" | "role_changed":
+            return [(UserId(_id(data["user_id"])), data["role"])]
+        case "participant_removed" | "participant_left":
+            return [(UserId(_id(data["user_id"])), None)]
+        case "ownership_transferred":
+            return [(UserId(_id(data["previous_owner_id"])), Role.ADMIN), (UserId(_id(data["user_id"])), Role.OWNER)]
+    return []
+
+
+def _id(value: UUID | str) -> UUID:
+    return value if isinstance(value, UUID) else UUID(value)
+
+
+def entry(message: MessageBody, introduced: tuple[UUID, ...] = ()) -> LogFrame:
+    """`introduced` are the two of a direct conversation whose first message this is."""
+    frame = encode(MessageNew(conversation_id=message.conversation_id, seq=message.seq, message=message))
+    if message.system is None:
+        return LogFrame(seq=message.seq, frame=frame, joined=introduced)
+    joined, left = comings_and_goings({"event": message.system.event, "data": message.system.data})
+    then = tuple(
+        encode(ParticipantChanged(conversation_id=message.conversation_id, user_id=user_id, role=role))
+        for user_id, role in _roles(message.system)
+    )
+    return LogFrame(seq=message.seq, frame=frame, joined=introduced or joined, left=left, then=then)
+
+
+class ConversationLog:
+    """Implements core.realtime's `TopicLog`: a topic is a conversation."""
+
+    def __init__(self, db: Database) -> None:
+        self.messages, self.participants = MessageRepository(db), ParticipantRepository(db)
+
+    async def frames(self, topic: UUID, after: int, limit: int) -> Sequence[LogFrame]:
+        return [entry(message, pair) for message, pair in await self.messages.after(topic, after, limit)]
+
+    async def heads(self, since: UUID) -> Sequence[Head]:
+        heads = []
+        for conversation_id, seq, system, low, high in await self.messages.heads(since):
+            joined, left = comings_and_goings(system)
+            heads.append(Head(topic=conversation_id, seq=seq, joined=joined or introduced(low, high), left=left))
+        return heads
+
+    async def topics_of(self, user_id: UUID) -> Mapping[UUID, int]:
+        return await self.participants.conversations_of(user_id)
+
+
+def introduced(low: UUID | None, high: UUID | None) -> tuple[UUID, ...]:
+    return () if low is None or high is None else (low, high)
