@@ -1,1 +1,4 @@
-"""What serves those who work on Plaza: embedded servers, `plaza up`, demo data and `plaza dev`. Production never imports it but for the command line."""
+"""What serves those who work on Plaza: embedded servers, `plaza up`, demo data and `plaza dev`.
+
+In production only its command line is imported.
+"""

@@ -26,7 +26,9 @@ class FaceContract(Contract):
             for room in graph.find_descendants(context):
                 for importer in graph.find_modules_that_directly_import(room):
                     outside = importer != context and not importer.startswith(f"{context}.")
-                    if outside and not any(importer == reader or importer.startswith(f"{reader}.") for reader in readers):
+                    if outside and not any(
+                        importer == reader or importer.startswith(f"{reader}.") for reader in readers
+                    ):
                         found.append((importer, room))
         return ContractCheck(kept=not found, metadata={"found": sorted(found)})
 

@@ -92,7 +92,7 @@ class ManagedProcess:
             if waits(step):
                 self.signal(number)
             limit = time.monotonic() + patience
-            while waits(step) and time.monotonic() < limit:
+            while waits(step) and time.monotonic() < limit:  # noqa: ASYNC110 - a child sets no event
                 await asyncio.sleep(POLL_S)
         await self.end_orphans()
         self.child = None

@@ -45,7 +45,7 @@ def spawn(
 
 async def exit_of(child: subprocess.Popen[bytes]) -> int:
     """The exit status, negative for a signal. Polled, because a child outlives the event loop that started it (in tests)."""
-    while (status := child.poll()) is None:  # noqa: ASYNC110 - see above
+    while (status := child.poll()) is None:  # noqa: ASYNC110 - a child sets no event
         await asyncio.sleep(POLL_S)
     return status
 
