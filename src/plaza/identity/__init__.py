@@ -1,0 +1,42 @@
+"""Identity: people, what proves who they are, and their sessions.
+
+Owns users and profiles, verification tokens, sessions and refresh tokens, and the keys that sign access tokens.
+
+Invariants:
+- an address belongs to one account; a username, compared without case, to one profile;
+- nobody can act before a contact is proved, and no answer or its time tells a stranger whether an address has an account;
+- of a family of refresh tokens one is unused; a second use of another ends the family;
+- an ended session is refused in every process within a second, with Redis down too.
+
+Tells `identity.user_registered`; hears nothing. Implements `core.http.Authenticator`.
+"""
+
+from plaza.identity.errors import AccountDisabled, EmailTaken, UserNotFound
+from plaza.identity.schemas import Card, NewUser, Origin, TokenPair, UserView
+from plaza.identity.service import (
+    KeyService,
+    ProfileService,
+    SessionService,
+    SessionWatch,
+    TicketService,
+    TokenService,
+    UserService,
+)
+
+__all__ = [
+    "AccountDisabled",
+    "Card",
+    "EmailTaken",
+    "KeyService",
+    "NewUser",
+    "Origin",
+    "ProfileService",
+    "SessionService",
+    "SessionWatch",
+    "TicketService",
+    "TokenPair",
+    "TokenService",
+    "UserNotFound",
+    "UserService",
+    "UserView",
+]

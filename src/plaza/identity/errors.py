@@ -1,0 +1,89 @@
+"""What identity refuses."""
+
+from __future__ import annotations
+
+from plaza.core.result import DomainError
+
+
+class InvalidCredentials(DomainError):
+    """No account has this name and this password."""
+
+    code, status = "INVALID_CREDENTIALS", 401
+
+
+class EmailNotVerified(DomainError):
+    """Prove your e-mail address first, with the code that was mailed to it."""
+
+    code, status = "EMAIL_NOT_VERIFIED", 403
+
+
+class AccountDisabled(DomainError):
+    """This account cannot be used."""
+
+    code, status = "ACCOUNT_DISABLED", 403
+
+
+class UserNotFound(DomainError):
+    """There is no such person, or none who wants to be found."""
+
+    code, status = "USER_NOT_FOUND", 404
+
+
+class SessionNotFound(DomainError):
+    """You have no such session."""
+
+    code, status = "SESSION_NOT_FOUND", 404
+
+
+class ProviderNotConfigured(DomainError):
+    """This way is not available here: the operator has not set it up."""
+
+    code, status = "PROVIDER_NOT_CONFIGURED", 404
+
+
+class EmailTaken(DomainError):
+    """Another account has this e-mail address."""
+
+    code, status = "EMAIL_TAKEN", 409
+
+
+class UsernameTaken(DomainError):
+    """Another account has this username."""
+
+    code, status = "USERNAME_TAKEN", 409
+
+
+class CodeExpired(DomainError):
+    """This code or link is too old: ask for a new one."""
+
+    code, status = "CODE_EXPIRED", 410
+
+
+class TokenUsed(DomainError):
+    """This code or link was used before."""
+
+    code, status = "TOKEN_USED", 410
+
+
+class CodeInvalid(DomainError):
+    """This code or link is wrong, or was tried too often: ask for a new one."""
+
+    code, status = "CODE_INVALID", 422
+
+
+class PasswordTooCommon(DomainError):
+    """This is one of the passwords that everybody tries first."""
+
+    code, status = "PASSWORD_TOO_COMMON", 422
+
+
+class PasswordTooWeak(DomainError):
+    """A password has 8 to 128 characters and holds neither your name nor your address."""
+
+    code, status = "PASSWORD_TOO_WEAK", 422
+
+
+class UsernameReserved(DomainError):
+    """This username is kept for the operators."""
+
+    code, status = "USERNAME_RESERVED", 422

@@ -1,0 +1,38 @@
+"""What identity does in the worker."""
+
+from __future__ import annotations
+
+from plaza.core.jobs import cron, job
+from plaza.core.result import ServiceResult
+from plaza.identity.schemas import ResendCode, StartRegistration
+from plaza.identity.service import KeyService, RegistrationService, SessionService, UserService
+
+
+@job(queue="mail", outside=True)
+async def start_registration(payload: StartRegistration, registrations: RegistrationService) -> ServiceResult[None]:
+    return await registrations.start(payload)
+
+
+@job(queue="mail", outside=True)
+async def resend_code(payload: ResendCode, registrations: RegistrationService) -> ServiceResult[None]:
+    return await registrations.resend_code(payload)
+
+
+@cron(hour=3, minute=10, outside=True)
+async def purge_verification_tokens(registrations: RegistrationService) -> ServiceResult[None]:
+    return await registrations.purge()
+
+
+@cron(hour=3, minute=20, outside=True)
+async def purge_sessions(sessions: SessionService) -> ServiceResult[None]:
+    return await sessions.purge()
+
+
+@cron(hour=3, minute=30, outside=True)
+async def expire_unverified_accounts(users: UserService) -> ServiceResult[None]:
+    return await users.expire_unverified()
+
+
+@cron(hour=3, minute=40)
+async def purge_signing_keys(keys: KeyService) -> ServiceResult[int]:
+    return await keys.purge()

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from plaza.core.composition import Context
+from plaza.core.http import Authenticator
+from plaza.identity import controllers, jobs
+from plaza.identity.gateways import LoginFailures, TicketStore
+from plaza.identity.schemas import IdentitySettings
+from plaza.identity.service import (
+    KeyService,
+    LoginService,
+    PasswordHasher,
+    ProfileService,
+    RegistrationService,
+    SessionService,
+    SessionWatch,
+    TicketService,
+    TokenService,
+    UserService,
+)
+from plaza.notifications import NotificationType
+
+context = Context(
+    name="identity",
+    settings=IdentitySettings,
+    gateways={
+        LoginFailures: LoginFailures,
+        TicketStore: TicketStore,
+        PasswordHasher: PasswordHasher,
+        SessionWatch: SessionWatch,
+    },
+    services=(
+        KeyService,
+        TokenService,
+        SessionService,
+        LoginService,
+        RegistrationService,
+        ProfileService,
+        UserService,
+        TicketService,
+    ),
+    ports={Authenticator: TokenService},
+    controllers=(
+        controllers.RegistrationController,
+        controllers.LoginController,
+        controllers.SessionController,
+        controllers.UserController,
+        controllers.KeyController,
+    ),
+    jobs=(jobs.start_registration, jobs.resend_code),
+    crons=(
+        jobs.purge_verification_tokens,
+        jobs.purge_sessions,
+        jobs.expire_unverified_accounts,
+        jobs.purge_signing_keys,
+    ),
+    declares=(
+        NotificationType(name="identity.email_code", subject="Your Plaza code", template="identity/email_code"),
+        NotificationType(
+            name="identity.address_taken", subject="You already have a Plaza account", template="identity/address_taken"
+        ),
+        NotificationType(name="identity.welcome", subject="Welcome to Plaza", template="identity/welcome"),
+    ),
+)

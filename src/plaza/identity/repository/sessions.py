@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, delete, func, insert, select, text, update
+
+from plaza.core.db import Repository
+from plaza.domain_events.identity import SessionId, UserId
+from plaza.identity.models import EndReason, RefreshToken, Session
+from plaza.identity.schemas import Device, SessionView
+
+ENDED_CHANNEL = "identity_session_ended"
+# A notification holds 8,000 bytes: 200 ids of 37 each.
+_IDS_PER_NOTE = 200
+_NOTIFY = text("select pg_notify(:channel, :payload)")
+
+
+class SessionRepository(Repository[Session]):
+    model = Session
+
+    async def lock_live(self, id: SessionId, now: datetime) -> Session | None:
+        session = await self.lock(id)
+        return session if session is not None and session.revoked_at is None and session.expires_at > now else None
+
+    async def insert_many(self, rows: Sequence[dict[str, object]]) -> None:
+        await (await self.db.session.connection()).execute(insert(Session), list(rows))
+
+    async def live(
+        self, user_id: UserId, now: datetime, *, after: SessionId | None, limit: int, current: UUID | None
+    ) -> list[SessionView]:
+        """Newest first, those before `after`."""
+        statement = select(
+            Session.id,
+            Session.device_name,
+            Session.platform,
+            Session.user_agent,
+            Session.ip,
+            Session.created_at,
+            Session.last_used_at,
+        ).where(Session.user_id == user_id, Session.revoked_at.is_(None), Session.expires_at > now)
+        if after is not None:
+            statement = statement.where(Session.id < after)
+        async with self.db.reading() as connection:
+            rows = (await connection.execute(statement.order_by(Session.id.desc()).limit(limit))).all()
+        return [
+            SessionView(
+                id=row.id,
+                device=Device(name=row.device_name, platform=row.platform, user_agent=row.user_agent),
+                ip=row.ip,
+                created_at=row.created_at,
+                last_used_at=row.last_used_at,
+                current=row.id == current,
+            )
+            for row in rows
+        ]
+
+    async def end(self, ids: Sequence[SessionId], reason: EndReason, now: datetime) -> None:
+        """Ends these and tells every process, should the transaction commit."""
+        connection = await self.db.session.connection()
+        await connection.execute(
+            update(Session)
+            .where(Session.id.in_(ids), Session.revoked_at.is_(None))
+            .values(revoked_at=now, revoked_reason=reason.value, version=Session.version + 1)
+        )
+        for start in range(0, len(ids), _IDS_PER_NOTE):
+            payload = ",".join(str(each) for each in ids[start : start + _IDS_PER_NOTE])
+            await connection.execute(_NOTIFY, {"channel": ENDED_CHANNEL, "payload": payload})
+
+    async def lock_of_user(self, user_id: UserId) -> list[SessionId]:
+        """The open ones, locked in id order."""
+        statement = (
+            select(Session.id)
+            .where(Session.user_id == user_id, Session.revoked_at.is_(None))
+            .order_by(Session.id)
+            .with_for_update()
+        )
+        return list((await self.db.session.scalars(statement)).all())
+
+    async def ended_since(self, since: datetime) -> list[tuple[SessionId, datetime]]:
+        async with self.db.reading() as connection:
+            rows = await connection.execute(select(Session.id, Session.revoked_at).where(Session.revoked_at > since))
+            return [(row.id, row.revoked_at) for row in rows]
+
+    async def session_of_token(self, hash: bytes) -> SessionId | None:
+        async with self.db.reading() as connection:
+            return (await connection.execute(select(RefreshToken.session_id).where(RefreshToken.hash == hash))).scalar()
+
+    async def token(self, hash: bytes) -> RefreshToken | None:
+        """To be read under its session's lock."""
+        statement = select(RefreshToken).where(RefreshToken.hash == hash)
+        return (await self.db.session.scalars(statement, execution_options={"populate_existing": True})).one_or_none()
+
+    async def successor(self, token: RefreshToken) -> RefreshToken | None:
+        statement = select(RefreshToken).where(RefreshToken.parent_id == token.id)
+        return (await self.db.session.scalars(statement, execution_options={"populate_existing": True})).one_or_none()
+
+    async def purge_tokens(self, before: datetime, limit: int) -> int:
+        return await self._purge(RefreshToken, RefreshToken.expires_at < before, limit)
+
+    async def purge_sessions(self, before: datetime, limit: int) -> int:
+        return await self._purge(Session, func.coalesce(Session.revoked_at, Session.expires_at) < before, limit)
+
+    async def _purge(
+        self, model: type[Session] | type[RefreshToken], condition: ColumnElement[bool], limit: int
+    ) -> int:
+        doomed = select(model.id).where(condition).limit(limit).with_for_update(skip_locked=True)
+        result = await (await self.db.session.connection()).execute(delete(model).where(model.id.in_(doomed)))
+        return result.rowcount

@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, func, insert, select, text
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.exc import IntegrityError
+
+from plaza.core.db import Repository
+from plaza.domain_events.identity import UserId
+from plaza.identity.errors import UsernameTaken
+from plaza.identity.models import Profile, User, UserStatus
+from plaza.identity.schemas import Card, LoginCandidate, Preferences, ProfileView, UserView
+
+_ME = select(
+    User.id,
+    User.email,
+    User.phone,
+    User.email_verified_at.is_not(None).label("email_verified"),
+    User.phone_verified_at.is_not(None).label("phone_verified"),
+    User.status,
+    User.is_staff,
+    Profile.username,
+    Profile.display_name,
+    User.created_at,
+).join(Profile, Profile.user_id == User.id)
+
+_CARD = select(User.id, Profile.username, Profile.display_name, Profile.bio).join(Profile, Profile.user_id == User.id)
+
+# One row for any identifier, known or not: the same statement, the same plan.
+_CANDIDATE = text(
+    """select u.id as user_id, u.status, u.password_hash,
+      (select t.password_hash from identity_verification_token t
+        where t.email = :email and t.purpose = 'email_verification' and t.used_at is null and t.password_hash is not null
+        order by t.created_at desc, t.id desc limit 1) as outstanding_hash,
+      exists (select from identity_session s where s.user_id = u.id and s.ip = :ip and s.user_agent = :user_agent) as on_known_device
+    from (select) as one left join identity_user u on u.deleted_at is null and u.id = (
+      select id from identity_user where email = :email
+      union all select id from identity_user where phone = :phone
+      union all select user_id from identity_profile where lower(username) = :username
+      limit 1)"""
+)
+
+
+class UserRepository(Repository[User]):
+    model = User
+
+    async def lock_by_email(self, email: str) -> User | None:
+        """Deleted ones included: their address stays theirs until it is wiped."""
+        statement = self.rows(deleted=True).where(User.email == email).with_for_update()
+        return (await self.db.session.scalars(statement, execution_options={"populate_existing": True})).one_or_none()
+
+    async def insert_pending(self, id: UserId, email: str, display_name: str, now: datetime) -> None:
+        """Nothing where the address has a row already, also one that is just being committed."""
+        await self.insert_many([self._row(id, email, now)], {id: display_name})
+
+    async def insert_verified(self, people: Sequence[tuple[UserId, str, str]], now: datetime) -> None:
+        """(id, email, display name) each; addresses that are taken are left alone."""
+        rows = [
+            self._row(user_id, email, now, status=UserStatus.ACTIVE, email_verified_at=now)
+            for user_id, email, _ in people
+        ]
+        await self.insert_many(rows, {user_id: name for user_id, _, name in people})
+
+    async def insert_many(self, rows: Sequence[dict[str, Any]], names: dict[UserId, str]) -> None:
+        connection = await self.db.session.connection()
+        statement = upsert(User).values(list(rows)).on_conflict_do_nothing(index_elements=["email"]).returning(User.id)
+        made = (await connection.execute(statement)).scalars().all()
+        if made:
+            profiles = [
+                {**_PROFILE_DEFAULTS, "user_id": user_id, "display_name": names[user_id], "preferences": {}}
+                for user_id in made
+            ]
+            await connection.execute(insert(Profile), profiles)
+
+    def _row(self, id: UserId, email: str, now: datetime, **values: Any) -> dict[str, Any]:
+        return {**_USER_DEFAULTS, "id": id, "email": email, "created_at": now, **values}
+
+    async def ids_by_email(self, emails: Collection[str]) -> dict[str, UserId]:
+        async with self.db.reading() as connection:
+            rows = await connection.execute(select(User.email, User.id).where(User.email.in_(emails)))
+            return {row.email: row.id for row in rows}
+
+    async def login_candidate(
+        self, *, email: str, phone: str, username: str, ip: str, user_agent: str
+    ) -> LoginCandidate:
+        """The identifier in the one spelling that it can be, the others empty."""
+        named = {"email": email, "phone": phone, "username": username, "ip": ip, "user_agent": user_agent}
+        async with self.db.reading() as connection:
+            row = (await connection.execute(_CANDIDATE, named)).mappings().one()
+        return msgspec.convert(dict(row), LoginCandidate)
+
+    async def view(self, user_id: UserId) -> UserView | None:
+        async with self.db.reading() as connection:
+            row = (
+                (await connection.execute(_ME.where(User.id == user_id, User.deleted_at.is_(None))))
+                .mappings()
+                .one_or_none()
+            )
+        return UserView(**row) if row is not None else None
+
+    async def views(self, user_ids: Collection[UserId]) -> dict[UserId, UserView]:
+        async with self.db.reading() as connection:
+            rows = (await connection.execute(_ME.where(User.id.in_(user_ids)))).mappings().all()
+        return {row["id"]: UserView(**row) for row in rows}
+
+    async def lock_profile(self, user_id: UserId) -> Profile | None:
+        statement = select(Profile).where(Profile.user_id == user_id).with_for_update()
+        return (await self.db.session.scalars(statement, execution_options={"populate_existing": True})).one_or_none()
+
+    async def store_profile(self) -> None:
+        """Raises UsernameTaken."""
+        try:
+            await self.db.session.flush()
+        except IntegrityError as error:
+            if "identity_profile_username_key" in str(error.orig):
+                raise UsernameTaken from error
+            raise
+
+    async def profile_view(self, user_id: UserId) -> ProfileView | None:
+        columns = [Profile.__table__.c[name] for name in ProfileView.__struct_fields__ if name != "avatar_url"]
+        statement = (
+            select(*columns)
+            .join(User, User.id == Profile.user_id)
+            .where(Profile.user_id == user_id, User.deleted_at.is_(None))
+        )
+        async with self.db.reading() as connection:
+            row = (await connection.execute(statement)).mappings().one_or_none()
+        if row is None:
+            return None
+        return ProfileView(
+            **{**row, "preferences": msgspec.convert(row["preferences"], Preferences), "avatar_url": None}
+        )
+
+    async def cards(self, *where: ColumnElement[bool]) -> list[Card]:
+        """Of everybody who has ever been verified."""
+        async with self.db.reading() as connection:
+            rows = (
+                (
+                    await connection.execute(
+                        _CARD.where(User.status != UserStatus.PENDING, User.deleted_at.is_(None), *where)
+                    )
+                )
+                .mappings()
+                .all()
+            )
+        return [Card(**row, avatar_url=None) for row in rows]
+
+    async def card_of_active(self, user_id: UserId) -> Card | None:
+        found = await self.cards(User.id == user_id, User.status.in_((UserStatus.ACTIVE, UserStatus.WAITLISTED)))
+        return found[0] if found else None
+
+    async def lookup(
+        self, *, email: str | None = None, phone: str | None = None, username: str | None = None
+    ) -> Card | None:
+        """Exactly one is given. People who do not want to be found are not."""
+        if email is not None:
+            match = User.email == email
+        elif phone is not None:
+            match = User.phone == phone
+        else:
+            match = func.lower(Profile.username) == username
+        discoverable = func.coalesce(Profile.preferences["discoverable"].as_boolean(), True)
+        found = await self.cards(match, discoverable, User.status.in_((UserStatus.ACTIVE, UserStatus.WAITLISTED)))
+        return found[0] if found else None
+
+    async def lock_unverified_since(self, before: datetime, limit: int) -> Sequence[User]:
+        statement = (
+            self.rows()
+            .where(User.status == UserStatus.PENDING, User.created_at < before)
+            .order_by(User.id)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        return (await self.db.session.scalars(statement)).all()
+
+
+def _defaults(table: Any) -> dict[str, Any]:
+    """What the ORM would fill in, for statements that insert many rows at once."""
+    return {
+        column.name: column.default.arg
+        for column in table.columns
+        if column.default is not None and column.default.is_scalar
+    }
+
+
+_USER_DEFAULTS = _defaults(User.__table__)
+_PROFILE_DEFAULTS = _defaults(Profile.__table__)

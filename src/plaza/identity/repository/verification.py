@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import and_, delete, not_, or_, select
+
+from plaza.core.db import Repository
+from plaza.identity.models import Purpose, VerificationToken
+
+
+class VerificationRepository(Repository[VerificationToken]):
+    model = VerificationToken
+
+    async def lock_of_address(self, email: str, purpose: Purpose, since: datetime) -> Sequence[VerificationToken]:
+        """All of them, used and expired ones too, oldest first."""
+        statement = (
+            select(VerificationToken)
+            .where(
+                VerificationToken.email == email,
+                VerificationToken.purpose == purpose.value,
+                VerificationToken.created_at > since,
+            )
+            .order_by(VerificationToken.id)
+            .with_for_update()
+        )
+        return (await self.db.session.scalars(statement, execution_options={"populate_existing": True})).all()
+
+    async def address_of_link(self, link_hash: bytes, purpose: Purpose) -> str | None:
+        async with self.db.reading() as connection:
+            statement = select(VerificationToken.email).where(
+                VerificationToken.link_hash == link_hash, VerificationToken.purpose == purpose.value
+            )
+            return (await connection.execute(statement)).scalar()
+
+    async def outstanding(self, email: str, purpose: Purpose) -> Sequence[VerificationToken]:
+        """Never used, expired ones too, oldest first."""
+        statement = (
+            select(VerificationToken)
+            .where(
+                VerificationToken.email == email,
+                VerificationToken.purpose == purpose.value,
+                VerificationToken.used_at.is_(None),
+                VerificationToken.user_id.is_not(None),
+            )
+            .order_by(VerificationToken.id)
+        )
+        return (await self.db.session.scalars(statement)).all()
+
+    async def purge(self, expired_before: datetime, made_before: datetime, limit: int) -> int:
+        """Expired ones. Those that carry a password stay until `made_before`: a new code takes it over from them."""
+        carries = and_(VerificationToken.used_at.is_(None), VerificationToken.password_hash.is_not(None))
+        doomed = (
+            select(VerificationToken.id)
+            .where(
+                VerificationToken.expires_at < expired_before,
+                or_(not_(carries), VerificationToken.created_at < made_before),
+            )
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        result = await (await self.db.session.connection()).execute(
+            delete(VerificationToken).where(VerificationToken.id.in_(doomed))
+        )
+        return result.rowcount

@@ -1,0 +1,25 @@
+"""Rules of identity, a file per aggregate. The face is the package's: `from plaza.identity import ...`."""
+
+from plaza.identity.service.keys import KeyService
+from plaza.identity.service.logins import LoginService
+from plaza.identity.service.passwords import PasswordHasher
+from plaza.identity.service.profiles import ProfileService
+from plaza.identity.service.registration import RegistrationService
+from plaza.identity.service.sessions import SessionService
+from plaza.identity.service.tickets import TicketService
+from plaza.identity.service.tokens import TokenService
+from plaza.identity.service.users import UserService
+from plaza.identity.service.watch import SessionWatch
+
+__all__ = [
+    "KeyService",
+    "LoginService",
+    "PasswordHasher",
+    "ProfileService",
+    "RegistrationService",
+    "SessionService",
+    "SessionWatch",
+    "TicketService",
+    "TokenService",
+    "UserService",
+]

@@ -1,0 +1,84 @@
+"""Login with a password. Nothing about an answer tells whether an account exists: not its text, its status or its time."""
+
+from __future__ import annotations
+
+from plaza.core.db import Database
+from plaza.core.errors import RateLimited, Unavailable, ValidationFailed
+from plaza.core.result import ServiceResult, failure, success
+from plaza.core.service import Service, command, flow
+from plaza.domain_events.identity import UserId
+from plaza.identity.errors import AccountDisabled, EmailNotVerified, InvalidCredentials
+from plaza.identity.gateways import LoginFailures
+from plaza.identity.models import UserStatus
+from plaza.identity.repository import UserRepository
+from plaza.identity.schemas import Grant, LoginCandidate, LoginInput, Origin, TokenPair
+from plaza.identity.service.contacts import normalized_email
+from plaza.identity.service.passwords import PasswordHasher, canonical
+from plaza.identity.service.sessions import SessionService
+from plaza.identity.service.tokens import TokenService
+
+MAX_IDENTIFIER = 320
+
+
+class LoginService(Service):
+    def __init__(
+        self,
+        db: Database,
+        sessions: SessionService,
+        tokens: TokenService,
+        hasher: PasswordHasher,
+        failures: LoginFailures,
+    ) -> None:
+        super().__init__(db)
+        self.sessions, self.tokens, self.hasher, self.failures = sessions, tokens, hasher, failures
+        self.users = UserRepository(db)
+
+    @flow(InvalidCredentials, EmailNotVerified, AccountDisabled, RateLimited, Unavailable, TokenService.pair)
+    async def login(self, given: LoginInput, origin: Origin) -> ServiceResult[TokenPair]:
+        """An address with an unconfirmed registration answers EMAIL_NOT_VERIFIED to that registration's password, also where the address
+
+        belongs to somebody else already: else everybody could register an address and learn from a login whether it was free.
+        """
+        identifier, password = given.identifier.strip()[:MAX_IDENTIFIER].casefold(), canonical(given.password)
+        candidate = await self._candidate(identifier, origin)
+        key = self._failures_key(identifier, candidate, origin)
+        await self.failures.reserve(key)
+        hashes = [candidate.password_hash]
+        if candidate.outstanding_hash is not None:
+            hashes.append(candidate.outstanding_hash)
+        own, *outstanding = await self.hasher.matches(password, hashes)
+        if not own:
+            return failure(EmailNotVerified() if any(outstanding) else InvalidCredentials())
+        if candidate.status not in (UserStatus.ACTIVE, UserStatus.WAITLISTED) or candidate.user_id is None:
+            return failure(AccountDisabled())
+        await self.failures.forget(key)
+        outdated = candidate.password_hash is not None and self.hasher.is_outdated(candidate.password_hash)
+        rehashed = await self.hasher.hash(password) if outdated else None
+        grant = (await self._open(candidate.user_id, rehashed, origin)).unwrap()
+        return await self.tokens.pair(grant)
+
+    @command(SessionService.open)
+    async def _open(self, user_id: UserId, rehashed: str | None, origin: Origin) -> ServiceResult[Grant]:
+        if rehashed is not None and (user := await self.users.lock(user_id)) is not None:
+            user.password_hash = rehashed
+        return success((await self.sessions.open(user_id, origin)).unwrap())
+
+    async def _candidate(self, identifier: str, origin: Origin) -> LoginCandidate:
+        email = phone = username = ""
+        if "@" in identifier:
+            try:
+                email = normalized_email(identifier)
+            except ValidationFailed:
+                email = ""
+        elif identifier.startswith("+"):
+            phone = identifier
+        else:
+            username = identifier
+        return await self.users.login_candidate(
+            email=email, phone=phone, username=username, ip=origin.ip, user_agent=origin.user_agent[:500]
+        )
+
+    def _failures_key(self, identifier: str, candidate: LoginCandidate, origin: Origin) -> str:
+        """A device that has logged in to this account before is counted apart: strangers' failures do not lock out the owner."""
+        known = (origin.ip, origin.user_agent[:500]) if candidate.on_known_device else ()
+        return self.failures.key(identifier, *known)

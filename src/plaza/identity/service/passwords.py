@@ -1,0 +1,100 @@
+"""Which passwords are accepted, and how they are hashed without stopping anything else."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+import unicodedata
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from importlib import resources
+from typing import TypeVar
+
+from argon2 import PasswordHasher as Argon2
+from argon2 import Type
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from plaza.core.errors import RateLimited
+from plaza.identity.errors import PasswordTooCommon, PasswordTooWeak
+from plaza.identity.schemas import IdentitySettings
+
+T = TypeVar("T")
+
+MIN_LENGTH, MAX_LENGTH = 8, 128
+# A name as short as "Eve" is refused only where it stands alone: it hides in too many words.
+_SHORT_NAME, _ANY_NAME = 4, 3
+_WORDS = re.compile(r"[^\W_]+")
+
+
+@cache
+def common_passwords() -> frozenset[str]:
+    """10,000 of the most used ones that are long enough to pass otherwise; their licences lie beside the list."""
+    return frozenset((resources.files("plaza.identity") / "data" / "common_passwords.txt").read_text("ascii").split())
+
+
+def canonical(password: str) -> str:
+    """One keyboard composes characters, another does not: the password is the same (NFKC)."""
+    return unicodedata.normalize("NFKC", password)
+
+
+def check_password(password: str, *, email: str | None, names: Sequence[str | None] = ()) -> None:
+    """`password` is canonical. Raises PasswordTooWeak and PasswordTooCommon."""
+    if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
+        raise PasswordTooWeak
+    folded = password.casefold()
+    if folded in common_passwords():
+        raise PasswordTooCommon
+    local = email.rpartition("@")[0] if email else ""
+    own = {part for text in (local, *names) if text for part in (text.casefold(), *_WORDS.findall(text.casefold()))}
+    if any(_holds(folded, part) for part in own):
+        raise PasswordTooWeak
+
+
+def _holds(password: str, part: str) -> bool:
+    if len(part) >= _SHORT_NAME:
+        return part in password
+    return len(part) >= _ANY_NAME and re.search(rf"(?<![^\W\d_]){re.escape(part)}(?![^\W\d_])", password) is not None
+
+
+class PasswordHasher:
+    """argon2id in a few threads. Whoever finds the queue full is turned away at once, so that a flood of logins costs nobody else."""
+
+    def __init__(self, settings: IdentitySettings) -> None:
+        # Set explicitly (OWASP's second choice): the library's defaults take ten times as long.
+        self._argon2 = Argon2(time_cost=2, memory_cost=19 * 1024, parallelism=1, hash_len=32, salt_len=16, type=Type.ID)
+        self._threads = ThreadPoolExecutor(settings.hash_threads, thread_name_prefix="argon2")
+        self._free = settings.hash_threads + settings.hash_queue
+        self._dummy = self._argon2.hash(secrets.token_urlsafe())
+
+    async def hash(self, password: str) -> str:
+        """Raises RateLimited."""
+        return await self._in_thread(lambda: self._argon2.hash(password))
+
+    async def matches(self, password: str, hashes: Sequence[str | None]) -> list[bool]:
+        """Which of `hashes` are this password's; None takes as long as a wrong one. Raises RateLimited."""
+        return await self._in_thread(lambda: [self._match(password, each) for each in hashes])
+
+    def is_outdated(self, hash: str) -> bool:
+        return self._argon2.check_needs_rehash(hash)
+
+    def _match(self, password: str, hash: str | None) -> bool:
+        try:
+            self._argon2.verify(hash or self._dummy, password)
+        except (VerificationError, InvalidHashError):
+            return False
+        return hash is not None
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        if self._free <= 0:
+            raise RateLimited("Too many passwords are being checked right now.", retry_after=1)
+        self._free -= 1
+        loop = asyncio.get_running_loop()
+        started = self._threads.submit(work)
+        # The place is free when the thread is, which a cancelled caller does not change.
+        started.add_done_callback(lambda _: loop.call_soon_threadsafe(self._give_back))
+        return await asyncio.wrap_future(started)
+
+    def _give_back(self) -> None:
+        self._free += 1

@@ -1,0 +1,280 @@
+"""Sessions and their refresh tokens.
+
+    token T0 --refresh--> T1 --refresh--> T2        one family; each is used once
+       └── again within the grace, while T1 is unused: T1 once more, byte for byte
+       └── in any other case: somebody has a copy, the whole family ends
+
+Only hashes are stored. That T1 can be told again is because it is derived from T0 (HMAC under a key that only the server has).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from plaza.core.actor import Actor
+from plaza.core.clock import Clock
+from plaza.core.crypto import Vault
+from plaza.core.db import Cursors, Database, Page, PageRequest
+from plaza.core.errors import InvalidCursor, Unauthenticated, ValidationFailed
+from plaza.core.ids import uuid7
+from plaza.core.result import ServiceResult, failure, success
+from plaza.core.service import Service, command, flow, query
+from plaza.domain_events.identity import SessionId, UserId
+from plaza.identity.errors import AccountDisabled, SessionNotFound
+from plaza.identity.models import EndReason, RefreshToken, Session, User, UserStatus
+from plaza.identity.repository import SessionRepository, UserRepository
+from plaza.identity.schemas import Device, Grant, IdentitySettings, Origin, SessionView, TokenPair
+from plaza.identity.service.contacts import cleaned_line
+from plaza.identity.service.devices import describe_device
+from plaza.identity.service.tokens import TokenService
+from plaza.identity.service.watch import SessionWatch
+
+log = structlog.get_logger(__name__)
+
+# How long an ended session is still of interest, and how many rows one purging transaction takes.
+_KEPT = timedelta(days=30)
+_BATCH = 5_000
+
+
+class SessionService(Service):
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        settings: IdentitySettings,
+        vault: Vault,
+        cursors: Cursors,
+        tokens: TokenService,
+        watch: SessionWatch,
+    ) -> None:
+        super().__init__(db)
+        self.clock, self.settings, self.vault, self.cursors = clock, settings, vault, cursors
+        self.tokens, self.watch = tokens, watch
+        self.sessions, self.users = SessionRepository(db), UserRepository(db)
+
+    @command(AccountDisabled)
+    async def open(self, user_id: UserId, origin: Origin) -> ServiceResult[Grant]:
+        """The user's row is locked, so that no session opens behind the back of whoever disables the account."""
+        user = await self.users.lock(user_id)
+        if user is None or user.status not in (UserStatus.ACTIVE, UserStatus.WAITLISTED):
+            return failure(AccountDisabled())
+        now = self.clock.now()
+        user.last_login_at = now
+        session = self.sessions.add(Session(**self._row(user_id, origin)))
+        await self.db.session.flush()
+        return success(
+            await self._grant(user, session, self._add_token(session, secrets.token_urlsafe(32), parent=None))
+        )
+
+    @flow(TokenService.pair)
+    async def open_many(self, user_ids: Sequence[UserId], origin: Origin) -> ServiceResult[list[str]]:
+        """An access token for each of these active people, in their order; no refresh tokens. Unknown ids raise KeyError."""
+        grants = (await self._open_many(user_ids, origin)).unwrap()
+        return success([(await self.tokens.pair(grant)).unwrap().access_token for grant in grants])
+
+    @flow(TokenService.pair, Unauthenticated)
+    async def refresh(self, refresh_token: str, origin: Origin) -> ServiceResult[TokenPair]:
+        """A reused token's family is ended although the answer is a refusal: hence a flow."""
+        grant = (await self._rotate(refresh_token, origin)).unwrap()
+        if grant is None:
+            return failure(Unauthenticated("This refresh token is not valid any more: log in again."))
+        return await self.tokens.pair(grant)
+
+    @command(Unauthenticated)
+    async def logout(self, actor: Actor | None, refresh_token: str | None) -> ServiceResult[None]:
+        """Ends the session of the access token, that of the refresh token, or both."""
+        if actor is None and refresh_token is None:
+            return failure(Unauthenticated())
+        ids = {SessionId(actor.session_id)} if actor is not None and actor.session_id is not None else set()
+        if (
+            refresh_token is not None
+            and (found := await self.sessions.session_of_token(_hash(refresh_token))) is not None
+        ):
+            ids.add(found)
+        locked = [session.id for session in await self.sessions.lock_many(ids)]
+        await self._end(locked, EndReason.LOGOUT)
+        return success(None)
+
+    @command()
+    async def logout_all(self, actor: Actor) -> ServiceResult[None]:
+        return await self.end_all(UserId(actor.user_id), EndReason.LOGOUT_ALL)
+
+    @command()
+    async def end_all(self, user_id: UserId, reason: EndReason) -> ServiceResult[None]:
+        """Part of whatever takes the account's access away. The user's row is locked first: see `open`."""
+        await self.users.lock(user_id, deleted=True)
+        await self._end(await self.sessions.lock_of_user(user_id), reason)
+        return success(None)
+
+    @query(InvalidCursor)
+    async def live(self, actor: Actor, page: PageRequest) -> ServiceResult[Page[SessionView]]:
+        """The open ones, newest first."""
+        name = f"identity.sessions:{actor.user_id}"
+        after = SessionId(self.cursors.read(name, page.cursor, UUID)) if page.cursor is not None else None
+        found = await self.sessions.live(
+            UserId(actor.user_id), self.clock.now(), after=after, limit=page.limit + 1, current=actor.session_id
+        )
+        items = found[: page.limit]
+        more = self.cursors.write(name, items[-1].id) if len(found) > page.limit else None
+        return success(Page(items, more))
+
+    @command(SessionNotFound, ValidationFailed)
+    async def rename(self, actor: Actor, session_id: SessionId, name: str) -> ServiceResult[SessionView]:
+        session = await self._own(actor, session_id)
+        session.device_name = cleaned_line(name, "name")
+        await self.db.session.flush()
+        return success(_view(session, current=session.id == actor.session_id))
+
+    @command(SessionNotFound)
+    async def end(self, actor: Actor, session_id: SessionId) -> ServiceResult[None]:
+        session = await self._own(actor, session_id)
+        await self._end([session.id], EndReason.ENDED)
+        return success(None)
+
+    @flow()
+    async def purge(self) -> ServiceResult[None]:
+        for batch in (self._purge_tokens, self._purge_sessions):
+            while (await batch()).unwrap() == _BATCH:
+                pass
+        return success(None)
+
+    @command()
+    async def _purge_tokens(self) -> ServiceResult[int]:
+        return success(await self.sessions.purge_tokens(self.clock.now() - timedelta(days=1), _BATCH))
+
+    @command()
+    async def _purge_sessions(self) -> ServiceResult[int]:
+        return success(await self.sessions.purge_sessions(self.clock.now() - _KEPT, _BATCH))
+
+    @command()
+    async def _rotate(self, refresh_token: str, origin: Origin) -> ServiceResult[Grant | None]:
+        """None refuses. Everything is decided under the session's lock, so that parallel calls see each other's outcome."""
+        now, hashed = self.clock.now(), _hash(refresh_token)
+        session_id = await self.sessions.session_of_token(hashed)
+        session = await self.sessions.lock_live(session_id, now) if session_id is not None else None
+        token = await self.sessions.token(hashed) if session is not None else None
+        if session is None or token is None or token.expires_at <= now:
+            return success(None)
+        user = await self.users.get(session.user_id)
+        if user is None or user.status not in (UserStatus.ACTIVE, UserStatus.WAITLISTED):
+            return success(None)
+        successor = self._derived(refresh_token, token.id)
+        if token.used_at is None:
+            token.used_at = session.last_used_at = now
+            session.ip, session.expires_at = origin.ip, self._idle_limit(session)
+            return success(await self._grant(user, session, self._add_token(session, successor, parent=token.id)))
+        follower = await self.sessions.successor(token)
+        in_grace = token.used_at > now - timedelta(seconds=self.settings.refresh_grace_s)
+        if in_grace and follower is not None and follower.used_at is None and follower.hash == _hash(successor):
+            return success(await self._grant(user, session, successor))
+        log.warning("refresh_token_reused", session_id=str(session.id), user_id=str(user.id))
+        await self._end([session.id], EndReason.REFRESH_REUSED)
+        return success(None)
+
+    @command()
+    async def _open_many(self, user_ids: Sequence[UserId], origin: Origin) -> ServiceResult[list[Grant]]:
+        rows = [self._row(user_id, origin) for user_id in user_ids]
+        await self.sessions.insert_many(rows)
+        people = await self.users.views(user_ids)
+        return success(
+            [
+                Grant(
+                    session_id=row["id"],
+                    authenticated_at=row["authenticated_at"],
+                    expires_at=row["expires_at"],
+                    refresh_token=None,
+                    user=people[row["user_id"]],
+                    is_superuser=False,
+                )
+                for row in rows
+            ]
+        )
+
+    async def _own(self, actor: Actor, session_id: SessionId) -> Session:
+        session = await self.sessions.lock_live(session_id, self.clock.now())
+        if session is None or session.user_id != actor.user_id:
+            raise SessionNotFound
+        return session
+
+    async def _end(self, ids: Sequence[SessionId], reason: EndReason) -> None:
+        if not ids:
+            return
+        await self.sessions.end(ids, reason, self.clock.now())
+
+        async def tell() -> None:
+            self.watch.end(ids)
+
+        self.db.after_commit(tell)
+
+    async def _grant(self, user: User, session: Session, refresh_token: str) -> Grant:
+        await self.db.session.flush()
+        people = await self.users.views([user.id])
+        return Grant(
+            session_id=session.id,
+            authenticated_at=session.authenticated_at,
+            expires_at=session.expires_at,
+            refresh_token=refresh_token,
+            user=people[user.id],
+            is_superuser=user.is_superuser,
+        )
+
+    def _row(self, user_id: UserId, origin: Origin) -> dict[str, Any]:
+        now = self.clock.now()
+        name, platform = describe_device(origin.user_agent)
+        return {
+            "id": SessionId(uuid7()),
+            "version": 1,
+            "user_id": user_id,
+            "device_name": name,
+            "platform": platform,
+            "user_agent": origin.user_agent[:500],
+            "ip": origin.ip,
+            "created_at": now,
+            "authenticated_at": now,
+            "last_used_at": now,
+            "expires_at": now + timedelta(seconds=min(self.settings.refresh_token_s, self.settings.session_s)),
+        }
+
+    def _idle_limit(self, session: Session) -> datetime:
+        idle = self.clock.now() + timedelta(seconds=self.settings.refresh_token_s)
+        return min(idle, session.created_at + timedelta(seconds=self.settings.session_s))
+
+    def _add_token(self, session: Session, token: str, *, parent: UUID | None) -> str:
+        self.db.session.add(
+            RefreshToken(
+                id=uuid7(),
+                session_id=session.id,
+                parent_id=parent,
+                hash=_hash(token),
+                created_at=self.clock.now(),
+                expires_at=session.expires_at,
+            )
+        )
+        return token
+
+    def _derived(self, token: str, token_id: UUID) -> str:
+        return base64.urlsafe_b64encode(self.vault.mac("refresh-successor", token, str(token_id))).rstrip(b"=").decode()
+
+
+def _hash(token: str) -> bytes:
+    """Enough for 256 random bits: nothing could be guessed from it."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def _view(session: Session, *, current: bool) -> SessionView:
+    return SessionView(
+        id=session.id,
+        device=Device(name=session.device_name, platform=session.platform, user_agent=session.user_agent),
+        ip=session.ip,
+        created_at=session.created_at,
+        last_used_at=session.last_used_at,
+        current=current,
+    )

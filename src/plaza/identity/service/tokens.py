@@ -1,0 +1,153 @@
+"""Access tokens (RFC 9068): signed once, verified once, then known until they expire or their session ends."""
+
+from __future__ import annotations
+
+import base64
+import re
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+from joserfc import jws
+from joserfc.errors import JoseError
+
+from plaza.core.actor import Actor
+from plaza.core.clock import Clock
+from plaza.core.db import Database
+from plaza.core.errors import Unauthenticated
+from plaza.core.result import ServiceResult, success
+from plaza.core.service import Service, flow
+from plaza.core.settings import PlazaSettings
+from plaza.identity.schemas import Claims, Grant, IdentitySettings, TokenPair
+from plaza.identity.service.keys import KeyService
+from plaza.identity.service.watch import SessionWatch
+
+AUDIENCE = "plaza"
+MAX_BYTES = 8 * 1024
+# An ES256 signature is 64 bytes: 86 characters, whatever else a decoder would forgive.
+_SHAPE = re.compile(r"([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{86}")
+_ES256 = jws.JWSRegistry(algorithms=["ES256"], strict_check_header=False)
+_ES256.max_header_length = MAX_BYTES
+
+
+class Header(msgspec.Struct, frozen=True):
+    """Everything else in a header is ignored, keys and addresses of keys (jwk, jku, x5u) first of all."""
+
+    alg: str
+    typ: str
+    kid: str
+    crit: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+class Verified(msgspec.Struct, frozen=True):
+    actor: Actor
+    expires_at: datetime
+
+
+class TokenService(Service):
+    """Implements `core.http.Authenticator`."""
+
+    REMEMBERED = 20_000
+    # How far another process' clock may be ahead.
+    LEEWAY = timedelta(seconds=30)
+
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        settings: IdentitySettings,
+        plaza: PlazaSettings,
+        keys: KeyService,
+        watch: SessionWatch,
+    ) -> None:
+        super().__init__(db)
+        self.clock, self.settings, self.keys, self.watch = clock, settings, keys, watch
+        self.issuer = plaza.base_url
+        self._verified: dict[str, Verified] = {}
+
+    @flow(KeyService.signing_key)
+    async def pair(self, grant: Grant) -> ServiceResult[TokenPair]:
+        access, seconds = await self._sign(grant)
+        return success(
+            TokenPair(access_token=access, refresh_token=grant.refresh_token, expires_in=seconds, user=grant.user)
+        )
+
+    async def authenticate(self, token: str) -> Actor:
+        """Who sent this access token. Raises Unauthenticated."""
+        verified = self._verified.get(token)
+        if verified is None:
+            verified = await self._verify(token)
+            self._remember(token, verified)
+        if verified.expires_at <= self.clock.now():
+            self._verified.pop(token, None)
+            raise Unauthenticated
+        session_id = verified.actor.session_id
+        if session_id is None or await self.watch.has_ended(session_id):
+            raise Unauthenticated("This session has ended.")
+        return verified.actor
+
+    async def _sign(self, grant: Grant) -> tuple[str, int]:
+        key = (await self.keys.signing_key()).unwrap()
+        now = self.clock.now()
+        expires_at = min(now + timedelta(seconds=self.settings.access_token_s), grant.expires_at)
+        claims = Claims(
+            iss=self.issuer,
+            aud=AUDIENCE,
+            sub=grant.user.id,
+            sid=grant.session_id,
+            iat=int(now.timestamp()),
+            nbf=int(now.timestamp()),
+            exp=int(expires_at.timestamp()),
+            auth_time=int(grant.authenticated_at.timestamp()),
+            staff=grant.user.is_staff,
+            superuser=grant.is_superuser,
+        )
+        header = {"alg": "ES256", "typ": "at+jwt", "kid": key.kid}
+        token = jws.serialize_compact(header, msgspec.json.encode(claims), key, registry=_ES256)
+        return token, round((expires_at - now).total_seconds())
+
+    async def _verify(self, token: str) -> Verified:
+        if len(token) > MAX_BYTES or (shape := _SHAPE.fullmatch(token)) is None:
+            raise Unauthenticated
+        try:
+            header = msgspec.json.decode(_decoded(shape[1]), type=Header)
+        except (ValueError, msgspec.DecodeError) as error:
+            raise Unauthenticated from error
+        if (
+            header.alg != "ES256"
+            or header.typ.lower() not in ("at+jwt", "application/at+jwt")
+            or header.crit is not msgspec.UNSET
+        ):
+            raise Unauthenticated
+        key = (await self.keys.verifying_key(header.kid)).unwrap()
+        if key is None:
+            raise Unauthenticated
+        try:
+            claims = msgspec.json.decode(jws.deserialize_compact(token, key, registry=_ES256).payload, type=Claims)
+        except (JoseError, ValueError, msgspec.DecodeError) as error:
+            raise Unauthenticated from error
+        return self._accept(claims)
+
+    def _accept(self, claims: Claims) -> Verified:
+        latest = (self.clock.now() + self.LEEWAY).timestamp()
+        if claims.iss != self.issuer or claims.aud != AUDIENCE or claims.nbf > latest or claims.iat > latest:
+            raise Unauthenticated
+        actor = Actor(
+            user_id=claims.sub,
+            session_id=claims.sid,
+            is_staff=claims.staff,
+            is_superuser=claims.superuser,
+            authenticated_at=datetime.fromtimestamp(claims.auth_time, UTC),
+        )
+        return Verified(actor, datetime.fromtimestamp(claims.exp, UTC))
+
+    def _remember(self, token: str, verified: Verified) -> None:
+        if len(self._verified) >= self.REMEMBERED:
+            now = self.clock.now()
+            self._verified = {each: kept for each, kept in self._verified.items() if kept.expires_at > now}
+            while len(self._verified) >= self.REMEMBERED:
+                del self._verified[next(iter(self._verified))]
+        self._verified[token] = verified
+
+
+def _decoded(segment: str) -> bytes:
+    return base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4))

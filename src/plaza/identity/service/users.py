@@ -1,0 +1,96 @@
+"""Accounts made and closed by other means than their owner's mailbox: operators, the command line, time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from plaza.core.clock import Clock
+from plaza.core.db import Database
+from plaza.core.errors import RateLimited, ValidationFailed
+from plaza.core.ids import uuid7
+from plaza.core.result import ServiceResult, failure, success
+from plaza.core.service import Service, command, flow
+from plaza.domain_events.identity import UserId, UserRegistered
+from plaza.identity.errors import EmailTaken, PasswordTooCommon, PasswordTooWeak
+from plaza.identity.models import UserStatus
+from plaza.identity.repository import UserRepository
+from plaza.identity.schemas import IdentitySettings, NewUser, UserView
+from plaza.identity.service.contacts import cleaned_line, normalized_email
+from plaza.identity.service.passwords import PasswordHasher, canonical, check_password
+from plaza.identity.service.registration import NAMELESS
+
+_BATCH = 500
+
+
+class UserService(Service):
+    def __init__(self, db: Database, clock: Clock, settings: IdentitySettings, hasher: PasswordHasher) -> None:
+        super().__init__(db)
+        self.clock, self.settings, self.hasher, self.users = clock, settings, hasher, UserRepository(db)
+
+    @flow(EmailTaken, PasswordTooWeak, PasswordTooCommon, RateLimited, ValidationFailed)
+    async def create(
+        self,
+        email: str,
+        password: str,
+        *,
+        is_staff: bool = False,
+        is_superuser: bool = False,
+        display_name: str | None = None,
+    ) -> ServiceResult[UserView]:
+        """An active person whose address somebody else vouches for. A pending registration of the address is completed by it."""
+        address = normalized_email(email)
+        name = cleaned_line(display_name, "display_name") if display_name is not None else NAMELESS
+        password = canonical(password)
+        check_password(password, email=address, names=[display_name])
+        return await self._create(
+            address, await self.hasher.hash(password), name, is_staff=is_staff, is_superuser=is_superuser
+        )
+
+    @command()
+    async def create_many(self, people: Sequence[NewUser]) -> ServiceResult[list[UserId]]:
+        """Active people without a password, or those who have the addresses already, in the order given.
+
+        For load tests and demonstrations: the addresses are normal already, and nothing is told to anybody.
+        """
+        now = self.clock.now()
+        await self.users.insert_verified([(UserId(uuid7()), each.email, each.display_name) for each in people], now)
+        ids = await self.users.ids_by_email([each.email for each in people])
+        return success([ids[each.email] for each in people])
+
+    @flow()
+    async def expire_unverified(self) -> ServiceResult[None]:
+        """Addresses that nobody proved in time are free for a new registration."""
+        while (await self._expire_unverified()).unwrap() == _BATCH:
+            pass
+        return success(None)
+
+    @command(EmailTaken)
+    async def _create(
+        self, email: str, password_hash: str, name: str, *, is_staff: bool, is_superuser: bool
+    ) -> ServiceResult[UserView]:
+        now = self.clock.now()
+        if await self.users.lock_by_email(email) is None:
+            await self.users.insert_pending(UserId(uuid7()), email, name, now)
+        user = await self.users.lock_by_email(email)
+        assert user is not None  # just inserted, here or by whoever was faster
+        if user.is_verified:
+            return failure(EmailTaken())
+        if user.status is not UserStatus.PENDING:
+            user.reopen()
+        user.verify(now)
+        user.password_hash, user.is_staff, user.is_superuser = password_hash, is_staff or is_superuser, is_superuser
+        profile = await self.users.lock_profile(user.id)
+        assert profile is not None  # made with the user
+        profile.display_name = name
+        await self.db.session.flush()
+        self.db.publish(UserRegistered(user_id=user.id))
+        return success((await self.users.views([user.id]))[user.id])
+
+    @command()
+    async def _expire_unverified(self) -> ServiceResult[int]:
+        before = self.clock.now() - timedelta(days=self.settings.unverified_days)
+        found = await self.users.lock_unverified_since(before, _BATCH)
+        for user in found:
+            user.expire()
+        return success(len(found))
