@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from plaza.app.cli import cli
+from plaza.app.cli import asynchronous, cli, runtime_for
 
 
 def main() -> None:
@@ -45,4 +45,53 @@ def check_migrations() -> None:
             check(servers.urls.database_url)
     except (CommandError, ServersUnavailable, StartFailed) as error:
         click.echo(f"plaza: {error}", err=True)
+        sys.exit(1)
+
+
+@dev.command("demo")
+@asynchronous
+async def demo() -> None:
+    """Make the demo people and their conversations, unless they are there."""
+    from plaza.dev.demo import make_demo
+
+    async with runtime_for("demo") as runtime:
+        _not_in_production(runtime.configuration.plaza.is_production)
+        click.echo("demo people made" if await make_demo(runtime) else "demo people stand", err=True)
+
+
+@dev.command("users")
+@click.argument("count", type=click.IntRange(1, 10_000))
+@click.option("--conversation", "title", default="Load", show_default=True, help="Title of their group.")
+@click.option("--json", "as_json", is_flag=True, help="Print ids and access tokens as one JSON object.")
+@asynchronous
+async def make_users(count: int, title: str, as_json: bool) -> None:
+    """Make COUNT verified people in one new group, for load and for trying things out."""
+    import msgspec
+
+    from plaza.dev.demo import make_users as make
+
+    async with runtime_for("demo") as runtime:
+        _not_in_production(runtime.configuration.plaza.is_production)
+        made = await make(runtime, count, title)
+    if as_json:
+        click.echo(msgspec.json.encode(made))
+    else:
+        click.echo(f"{len(made.users)} people in conversation {made.conversation_id}")
+
+
+@dev.command("revision")
+@click.argument("message")
+def revision(message: str) -> None:
+    """Write the next migration from what the models have and the migrations have not."""
+    from plaza.app.migrations import revise, upgrade
+    from plaza.dev.embedded import throwaway_servers
+
+    with throwaway_servers() as servers:
+        upgrade(servers.urls.database_url)
+        revise(servers.urls.database_url, message)
+
+
+def _not_in_production(is_production: bool) -> None:
+    if is_production:
+        click.echo("plaza: this is for development; PLAZA_ENV is production", err=True)
         sys.exit(1)
