@@ -1,0 +1,119 @@
+"""One try of one job: run its handler, then done, later or dead."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Mapping
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from plaza.core.clock import Clock
+from plaza.core.correlation import correlated
+from plaza.core.db import is_lost_server, under
+from plaza.core.jobs.registry import Entry
+from plaza.core.jobs.scope import JobScope, LeaseLost
+from plaza.core.jobs.store import JobStore, Lease
+from plaza.core.result import DomainError, Failure, ServiceResult
+from plaza.core.telemetry.metrics import JOB_SECONDS, JOBS
+
+log = structlog.get_logger(__name__)
+
+LONGEST_BACK_OFF_S = 3600.0
+ERROR_LENGTH = 500
+
+
+class Runner:
+    """`services` are each handler's own, by the handler's name."""
+
+    def __init__(self, store: JobStore, clock: Clock, services: Mapping[str, Mapping[str, Any]]) -> None:
+        self.store, self.clock, self.services = store, clock, services
+
+    async def run(self, lease: Lease) -> str:
+        """How it ended: done, retried, dead or lost. Never raises but for cancellation, after which the lease stays."""
+        entry, started = lease.entry, time.perf_counter()
+        with (
+            structlog.contextvars.bound_contextvars(job=entry.name, job_id=str(lease.id), attempt=lease.attempt),
+            correlated(lease.correlation_id or None, str(lease.id)),
+        ):
+            try:
+                outcome = await self._try(lease)
+            except LeaseLost:
+                outcome = "lost"
+            except Exception:  # the row could not be moved: its lease runs out, and another try settles it
+                log.exception("job_unsettled")
+                outcome = "lost"
+            seconds = time.perf_counter() - started
+            log.info("job", outcome=outcome, seconds=round(seconds, 4))
+        JOBS.labels(entry.name, outcome).inc()
+        JOB_SECONDS.labels(entry.name).observe(seconds)
+        return outcome
+
+    async def _try(self, lease: Lease) -> str:
+        handler = lease.entry.handler
+        scope = JobScope(self.clock, lease.id, lease.attempt, secrets=lease.entry.secrets, outside=handler.outside)
+        try:
+            async with asyncio.timeout(handler.timeout.total_seconds()):
+                with under(scope):
+                    result = await self._call(lease)
+        except LeaseLost:
+            raise
+        except DomainError as error:
+            return await self._refused(lease, error)
+        except Exception as error:
+            log.warning("job_failed", exc_info=error)
+            # a lost database is not this job's failure; an outside job may as well have lost its own server
+            counted = handler.outside or not is_lost_server(error)
+            return await self._later(lease, describe(error, brief=bool(lease.entry.secrets)), counted=counted)
+        if isinstance(result, Failure):
+            return await self._refused(lease, result.error)
+        if scope.must_finish:
+            await self.store.finish(scope)
+        return "done"
+
+    def _call(self, lease: Lease) -> Awaitable[ServiceResult[Any]]:
+        entry: Entry = lease.entry
+        services = self.services[entry.name]
+        if entry.message is None:
+            return entry.handler(**services)
+        return entry.handler(msgspec.json.decode(lease.payload, type=entry.message), **services)
+
+    async def _refused(self, lease: Lease, error: DomainError) -> str:
+        """A refusal is an answer: only one that names a time is asked again."""
+        if error.retry_after is not None:
+            return await self._later(lease, error.code, counted=True, after_s=error.retry_after)
+        return await self._give_up(lease, error.code)
+
+    async def _later(self, lease: Lease, error: str, *, counted: bool, after_s: float | None = None) -> str:
+        failures = lease.failures + counted
+        if failures >= lease.entry.handler.attempts:
+            return await self._give_up(lease, error)
+        delay = timedelta(seconds=back_off(failures) if after_s is None else after_s)
+        kept = await self.store.postpone(lease, self.clock.now() + delay, error, counted=counted)
+        return "retried" if kept else "lost"
+
+    async def _give_up(self, lease: Lease, error: str) -> str:
+        if not await self.store.give_up(lease, error):
+            return "lost"
+        log.error("job_dead", error=error)
+        return "dead"
+
+
+def back_off(failures: int) -> float:
+    """Seconds: 2, 4, 8 ... an hour, each a quarter shorter or longer, so that what failed together does not return together."""
+    return min(2.0**failures, LONGEST_BACK_OFF_S) * random.uniform(0.75, 1.25)  # noqa: S311 - jitter, not a secret
+
+
+def describe(error: Exception, *, brief: bool = False) -> str:
+    """What a dead letter shows. A statement's parameters can be secrets: a database error is told by its kind alone, and so is any
+    error of a job that carries secrets (`brief`)."""
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        return (
+            f"{type(error.orig.__cause__ or error.orig).__name__} {getattr(error.orig, 'sqlstate', None) or ''}".strip()
+        )
+    return type(error).__name__ if brief else f"{type(error).__name__}: {error}".splitlines()[0][:ERROR_LENGTH]
