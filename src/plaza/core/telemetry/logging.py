@@ -12,6 +12,9 @@ import structlog
 
 from plaza.core.correlation import causation_id, correlation_id
 
+# Without the frames' locals: a code or a token may lie in one.
+_TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+
 
 class LoggingSettings(msgspec.Struct, frozen=True):
     level: str = "info"
@@ -37,9 +40,11 @@ def configure_logging(settings: LoggingSettings, process: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     final: list[Any] = (
-        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(serializer=_to_json)]
+        [_TRACEBACKS, structlog.processors.JSONRenderer(serializer=_to_json)]
         if as_json
-        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        else [
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+        ]
     )
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
