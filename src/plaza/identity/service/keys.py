@@ -6,6 +6,7 @@ import asyncio
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from joserfc.jwk import ECKey
@@ -115,7 +116,7 @@ class KeyService(Service):
         if current is not None:
             current.retired_at, current.sealed_private_key = now, None
         key = ECKey.generate_key("P-256", private=True, auto_kid=True)
-        sealed = self.vault.seal(key.as_pem(private=True).decode()).ciphertext
+        sealed = self.vault.seal(key.as_dict(private=True)).ciphertext
         public = {name: str(value) for name, value in key.as_dict(private=False).items()}
         self.keys.add(SigningKey(kid=key.kid, sealed_private_key=sealed, public_key=public, created_at=now))
         await self.db.session.flush()
@@ -148,12 +149,10 @@ class KeyService(Service):
         return self._ring
 
     def _open(self, sealed: str | None) -> ECKey | None:
+        if sealed is None:
+            return None
         try:
-            return (
-                ECKey.import_key(self.vault.open(Sealed[str](sealed)), {"use": "sig", "alg": "ES256"})
-                if sealed
-                else None
-            )
+            return ECKey.import_key(self.vault.open(Sealed[dict[str, Any]](sealed), dict[str, Any]))
         except CannotUnseal:
             return None
 
