@@ -10,6 +10,8 @@ The messages are a log of their own: others read it by cursor, sockets follow it
 """
 
 from plaza.chat.errors import ConversationDeleted, ConversationNotFound, NotParticipant
+from plaza.chat.models import Kind
+from plaza.chat.models import Kind
 from plaza.chat.schemas import (
     ConversationView,
     CreatedConversation,
@@ -35,6 +37,8 @@ __all__ = [
     "ConversationService",
     "ConversationView",
     "CreatedConversation",
+    "Kind",
+    "Kind",
     "MessageDraft",
     "MessageService",
     "MessageView",

@@ -25,7 +25,7 @@ class NewMessage(Input, frozen=True, kw_only=True):
     """`client_id` names the message for its sender for ever: sending it again gives the first one back."""
 
     client_id: UUID
-    content: str | None = None
+    content: str
     parent_id: UUID | None = None
     attachments: list[str] | None = None
 

@@ -86,7 +86,7 @@ class MessageService(Service):
                 sender_id=UserId(actor.user_id),
                 conversation_id=conversation_id,
                 client_id=message.client_id,
-                content=message.content or "",
+                content=message.content,
                 parent_id=None if message.parent_id is None else MessageId(message.parent_id),
                 has_attachments=bool(message.attachments),
             )
