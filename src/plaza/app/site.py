@@ -46,8 +46,6 @@ def assets() -> dict[str, Asset]:
                     if file.suffix == ".js"
                     else mimetypes.guess_type(file.name)[0] or "application/octet-stream"
                 )
-                if kind.startswith("text/"):
-                    kind += "; charset=utf-8"
                 found[file.name] = Asset(body, kind, f'"{hashlib.sha256(body).hexdigest()[:20]}"')
     return found
 
@@ -82,7 +80,7 @@ class SiteController(Controller):
             '<link rel="stylesheet" href="/assets/swagger-ui.css">',
         )
         return Response(
-            page, media_type="text/html; charset=utf-8", headers={"Content-Security-Policy": _SCHEMA_POLICY}
+            page, media_type="text/html", headers={"Content-Security-Policy": _SCHEMA_POLICY}
         )
 
     @get("/docs/errors")
@@ -96,7 +94,7 @@ class SiteController(Controller):
         body = f"<main><h1>Error codes</h1><table><thead>{head}</thead><tbody>{rows}</tbody></table></main>"
         return Response(
             _page("Plaza: error codes", body, '<link rel="stylesheet" href="/assets/theme.css">'),
-            media_type="text/html; charset=utf-8",
+            media_type="text/html",
         )
 
 

@@ -57,6 +57,11 @@ class PlazaSettings(msgspec.Struct, frozen=True):
         return self.env == "production"
 
     @property
+    def issuer(self) -> str:
+        """Of tokens: the same for every process of an installation, whatever port it listens on."""
+        return self.public_url.rstrip("/") or "http://localhost"
+
+    @property
     def base_url(self) -> str:
         """Where people reach Plaza, without a trailing slash."""
         return (self.public_url or f"http://localhost:{self.port}").rstrip("/")

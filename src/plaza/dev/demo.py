@@ -9,7 +9,7 @@ import msgspec
 
 from plaza.app.demo import DEMO_PASSWORD, DEMO_PEOPLE
 from plaza.app.runtime import Runtime
-from plaza.chat import ConversationService, MessageDraft, MessageService, NewConversation
+from plaza.chat import ConversationService, Kind, MessageDraft, MessageService, NewConversation
 from plaza.core.actor import Actor
 from plaza.core.db import PageRequest
 from plaza.core.ids import uuid7
@@ -52,14 +52,14 @@ async def make_demo(runtime: Runtime) -> bool:
         await users.create_many([NewUser(email=email, display_name=name) for email, name in DEMO_PEOPLE])
     ).unwrap()
     ada, grace, *others = people
-    direct = await _conversation(runtime, ada, NewConversation(kind="direct", member_ids=[grace]))
+    direct = await _conversation(runtime, ada, NewConversation(kind=Kind.DIRECT, member_ids=[grace]))
     await _talk(runtime, direct, people, DIRECT_TALK)
     titles = [
         each.title for each in (await runtime.parts[ConversationService].page(Actor(ada), PageRequest())).unwrap().items
     ]
     if GROUP not in titles:
         group = await _conversation(
-            runtime, ada, NewConversation(kind="group", title=GROUP, member_ids=[grace, *others])
+            runtime, ada, NewConversation(kind=Kind.GROUP, title=GROUP, member_ids=[grace, *others])
         )
         await _talk(runtime, group, people, GROUP_TALK)
     return any(isinstance(each, Success) for each in made)
@@ -73,7 +73,7 @@ async def make_users(runtime: Runtime, count: int, title: str) -> DemoGroup:
     tokens = (
         await runtime.parts[SessionService].open_many(ids, Origin(ip="127.0.0.1", user_agent="plaza dev users"))
     ).unwrap()
-    new = NewConversation(kind="group", title=title, member_ids=list(ids[1:]))
+    new = NewConversation(kind=Kind.GROUP, title=title, member_ids=list(ids[1:]))
     conversation = await _conversation(runtime, ids[0], new)
     users = [DemoUser(str(id), person.email, token) for id, person, token in zip(ids, people, tokens, strict=True)]
     return DemoGroup(str(conversation), users)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar
 
 from litestar.controller import Controller
 
@@ -14,14 +14,11 @@ C = TypeVar("C", bound=Controller)
 
 def parts_of(controller: type, parts: Parts) -> dict[str, type]:
     """The annotated class attributes that name a part."""
-    own = {
-        name
-        for each in controller.__mro__
-        if each not in (Controller, object)
-        for name in inspect.get_annotations(each)
-    }
-    hints = get_type_hints(controller)
-    return {name: hints[name] for name in own if isinstance(hints[name], type) and hints[name] in parts}
+    found = {}
+    for each in reversed(controller.__mro__):
+        if each not in (Controller, object):
+            found.update(inspect.get_annotations(each, eval_str=True))
+    return {name: kind for name, kind in found.items() if isinstance(kind, type) and kind in parts}
 
 
 def bind(controller: type[C], parts: Parts) -> type[C]:

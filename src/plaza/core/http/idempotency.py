@@ -32,7 +32,7 @@ class Idempotency:
         key = _key(scope)
         if (
             key is None
-            or scope["type"] is ScopeType.WEBSOCKET
+            or scope["type"] != ScopeType.HTTP
             or scope["method"] != "POST"
             or scope["route_handler"].opt.get("idempotent") is False
         ):

@@ -40,7 +40,7 @@ class RequestLimits:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         options = scope["route_handler"].opt
-        if scope["type"] is not ScopeType.HTTP or options.get("unlimited"):
+        if scope["type"] != ScopeType.HTTP or options.get("unlimited"):
             await self.app(scope, receive, send)
             return
         actor: Actor | None = scope.get("actor")  # type: ignore[assignment] # set by Authentication

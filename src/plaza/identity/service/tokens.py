@@ -61,7 +61,7 @@ class TokenService(Service):
     ) -> None:
         super().__init__(db)
         self.clock, self.settings, self.keys, self.watch = clock, settings, keys, watch
-        self.issuer = plaza.base_url
+        self.issuer = plaza.issuer
         self._verified: dict[str, Verified] = {}
 
     @flow(KeyService.signing_key)
