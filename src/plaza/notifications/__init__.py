@@ -1,0 +1,23 @@
+"""Telling people something, by mail for now: declared by any context, written in the caller's transaction, sent by a job.
+
+Owns deliveries and the development outbox. Invariants:
+- a notification goes out if and only if the transaction that asked for it commits;
+- its data is sealed on its way and gone once it was sent, was refused for good, or could not be delivered for days;
+- what was rendered is stored nowhere (but in the development outbox, whose purpose that is);
+- a mail is sent once; where a process died between sending and writing that down, once more with the same Message-ID;
+- the development outbox does not exist in production, which has a mail server or does not start.
+
+It knows no context: who is told what is declared to it (`NotificationType`) and asked of it (`NotificationService.notify`).
+"""
+
+from plaza.notifications.rendering import UnknownNotification
+from plaza.notifications.schemas import EmailRecipient, NotificationsSettings, NotificationType
+from plaza.notifications.service import NotificationService
+
+__all__ = [
+    "EmailRecipient",
+    "NotificationService",
+    "NotificationType",
+    "NotificationsSettings",
+    "UnknownNotification",
+]

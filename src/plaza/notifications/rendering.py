@@ -1,0 +1,66 @@
+"""From a notification's type and data to what its recipient reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+
+from jinja2 import BaseLoader, Environment, FunctionLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from plaza.core.settings import PlazaSettings
+from plaza.notifications.schemas import NotificationType
+
+_LAYOUT = "notifications/mail.html"
+
+
+class UnknownNotification(LookupError):
+    """No context declares this type."""
+
+
+class Rendered:
+    __slots__ = ("html", "subject", "text")
+
+    def __init__(self, subject: str, text: str, html: str) -> None:
+        self.subject, self.text, self.html = subject, text, html
+
+
+class Templates:
+    """Text stays as it is; in HTML all data is escaped, and the layout is put around it."""
+
+    def __init__(self, types: Sequence[NotificationType], plaza: PlazaSettings) -> None:
+        self._types = {each.name: each for each in types}
+        self._environment = environment(FunctionLoader(_source))
+        self._environment.globals["base_url"] = plaza.base_url
+
+    def check(self, kind: str) -> None:
+        """Raises UnknownNotification."""
+        if kind not in self._types:
+            raise UnknownNotification(kind)
+
+    def render(self, kind: str, data: Mapping[str, str]) -> Rendered:
+        """Raises UnknownNotification, jinja2.TemplateError."""
+        self.check(kind)
+        declared = self._types[kind]
+        subject = self._environment.from_string(declared.subject).render(data)
+        text = self._environment.get_template(f"{declared.template}.txt").render(data)
+        content = self._environment.get_template(f"{declared.template}.html").render(data)
+        html = self._environment.get_template(_LAYOUT).render(subject=subject, content=Markup(content))  # noqa: S704 - escaped when it was rendered
+        return Rendered(" ".join(subject.split()), text.strip() + "\n", html)
+
+
+def environment(loader: BaseLoader) -> Environment:
+    return Environment(
+        loader=loader,
+        autoescape=select_autoescape(enabled_extensions=("html",), default_for_string=False),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _source(name: str) -> str | None:
+    """`<context>/<file>` lies in the templates/ of that context."""
+    context, _, file = name.partition("/")
+    found = files(f"plaza.{context}") / "templates" / file
+    return found.read_text(encoding="utf-8") if found.is_file() else None

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Row, delete, select, update
+
+from plaza.core.db import Database, Repository
+from plaza.core.ids import floor_of
+from plaza.domain_events.notifications import NotificationId
+from plaza.notifications.models import Delivery, DeliveryState, OutboxItem
+
+_PURGED_AT_ONCE = 10_000
+
+
+class DeliveryRepository(Repository[Delivery]):
+    model = Delivery
+
+    async def to_send(self, id: NotificationId) -> Row[tuple[str, str, str, str | None, datetime]] | None:
+        """Kind, recipient, name, sealed data and time; None once it was sent, failed or purged."""
+        wanted = select(
+            Delivery.kind, Delivery.recipient, Delivery.recipient_name, Delivery.data, Delivery.created_at
+        ).where(Delivery.id == id, Delivery.state == DeliveryState.QUEUED)
+        async with self.db.reading() as connection:
+            return (await connection.execute(wanted)).one_or_none()
+
+    async def give_up(self, before: datetime, at: datetime) -> int:
+        """Whatever still waits from before that time; its data goes."""
+        waiting = select(Delivery.id).where(Delivery.id < floor_of(before), Delivery.state == DeliveryState.QUEUED)
+        ended = await (await self.db.session.connection()).execute(
+            update(Delivery)
+            .where(Delivery.id.in_(waiting.limit(_PURGED_AT_ONCE).with_for_update(skip_locked=True)))
+            .values(
+                state=DeliveryState.FAILED, data=None, ended_at=at, error="undelivered", version=Delivery.version + 1
+            )
+        )
+        return ended.rowcount
+
+    async def purge(self, before: datetime) -> int:
+        old = select(Delivery.id).where(Delivery.id < floor_of(before)).order_by(Delivery.id).limit(_PURGED_AT_ONCE)
+        connection = await self.db.session.connection()
+        return (await connection.execute(delete(Delivery).where(Delivery.id.in_(old)))).rowcount
+
+
+class OutboxRepository:
+    def __init__(self, db: Database) -> None:
+        self.db = db
+
+    async def latest(self, limit: int) -> Sequence[Row[tuple[str, str, str, str, datetime]]]:
+        """Channel, recipient, subject, body, time; the newest first."""
+        wanted = (
+            select(OutboxItem.channel, OutboxItem.recipient, OutboxItem.subject, OutboxItem.body, OutboxItem.at)
+            .order_by(OutboxItem.id.desc())
+            .limit(limit)
+        )
+        async with self.db.reading() as connection:
+            return (await connection.execute(wanted)).all()
