@@ -74,6 +74,7 @@ class Runtime:
             yield
 
     async def close(self) -> None:
+        await self.hub.bus.close()
         await self.redis.aclose()
         await self.db.close()
 
