@@ -27,7 +27,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    is_xdist_controller = getattr(session.config.option, "dist", "no") != "no" and not hasattr(session.config, "workerinput")
+    is_xdist_controller = getattr(session.config.option, "dist", "no") != "no" and not hasattr(
+        session.config, "workerinput"
+    )
     if not is_xdist_controller and not session.config.option.collectonly:
         worker = getattr(session.config, "workerinput", {}).get("workerid", "main")
         session.config.stash[_servers] = _stack.enter_context(TestServers(worker))
@@ -65,14 +67,14 @@ async def plaza(stage: Stage) -> AsyncIterator[Stage]:
     """API and worker over empty tables, business time standing still."""
     await stage.reset()
     yield stage
+    await stage.close_clients()
     stage.raise_internal_errors()
 
 
 @pytest.fixture
-async def client(plaza: Stage) -> AsyncIterator[httpx.AsyncClient]:
+async def client(plaza: Stage) -> httpx.AsyncClient:
     """Nobody in particular, over a real connection."""
-    async with plaza.client() as client:
-        yield client
+    return plaza.client()
 
 
 @pytest.fixture

@@ -12,17 +12,17 @@ from tests.support.stage import Stage
 
 @pytest.fixture
 async def ada(plaza: Stage) -> Person:
-    return await sign_up(plaza.base_url, "ada@example.com", name="Ada")
+    return await sign_up(plaza.client(), "ada@example.com", name="Ada")
 
 
 @pytest.fixture
 async def grace(plaza: Stage) -> Person:
-    return await sign_up(plaza.base_url, "grace@example.com", name="Grace")
+    return await sign_up(plaza.client(), "grace@example.com", name="Grace")
 
 
 @pytest.fixture
 async def stranger(plaza: Stage) -> Person:
-    return await sign_up(plaza.base_url, "stranger@example.com", name="Stranger")
+    return await sign_up(plaza.client(), "stranger@example.com", name="Stranger")
 
 
 async def test_they_sign_up_and_talk_by_socket_and_rest(ada: Person, grace: Person) -> None:

@@ -110,8 +110,8 @@ class Person:
             yield socket
 
 
-async def sign_up(base_url: str, email: str, *, name: str = "Somebody") -> Person:
-    http = httpx.AsyncClient(base_url=base_url, timeout=PATIENCE_S)
+async def sign_up(http: httpx.AsyncClient, email: str, *, name: str = "Somebody") -> Person:
+    """`http` becomes theirs."""
     answer = await http.post(
         "/api/v1/auth/registration", json={"email": email, "password": PASSWORD, "display_name": name}
     )
@@ -121,4 +121,4 @@ async def sign_up(base_url: str, email: str, *, name: str = "Somebody") -> Perso
     assert answer.status_code == 200, answer.text
     tokens = answer.json()
     http.headers["Authorization"] = f"Bearer {tokens['access_token']}"
-    return Person(tokens["user"]["id"], email, base_url, http, tokens["refresh_token"])
+    return Person(tokens["user"]["id"], email, str(http.base_url).rstrip("/"), http, tokens["refresh_token"])

@@ -51,6 +51,7 @@ class Stage:
         self.configuration = configuration_for(database_url, redis_url, **variables)
         self.runtime = Runtime(self.configuration, "api", clock=self.clock)
         self.internal_errors = InternalErrors()
+        self._clients: list[httpx.AsyncClient] = []
         self._with_worker = worker
         self._stack = AsyncExitStack()
         self.port = 0
@@ -79,9 +80,16 @@ class Stage:
         await self._stack.aclose()
 
     def client(self, token: str | None = None, **headers: str) -> httpx.AsyncClient:
+        """Closed when the test is over."""
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
-        return httpx.AsyncClient(base_url=self.base_url, headers=headers, timeout=30)
+        client = httpx.AsyncClient(base_url=self.base_url, headers=headers, timeout=30)
+        self._clients.append(client)
+        return client
+
+    async def close_clients(self) -> None:
+        while self._clients:
+            await self._clients.pop().aclose()
 
     async def reset(self) -> None:
         """Empty tables, an empty Valkey, the present time."""

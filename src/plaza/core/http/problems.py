@@ -12,6 +12,7 @@ import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException, ValidationException
+from litestar.routes import HTTPRoute
 from redis.exceptions import RedisError
 
 from plaza.core.correlation import correlation_id
@@ -114,10 +115,18 @@ def _fields(extra: object) -> dict[str, list[str]]:
 
 
 def _allowed(request: Request[Any, Any, Any]) -> set[str]:
-    app = request.app
+    """Routing has failed by then: the routes that would match the path are looked for one by one."""
+    path = [part for part in request.scope["path"].split("/") if part]
     return {
         method
-        for route in app.routes
-        if getattr(route, "path_format", None) == request.scope.get("path_template")
-        for method in getattr(route, "methods", ())
+        for route in request.app.routes
+        if isinstance(route, HTTPRoute) and _matches(route, path)
+        for method in route.methods
     }
+
+
+def _matches(route: HTTPRoute, path: Sequence[str]) -> bool:
+    parts = route.path_components
+    return len(parts) == len(path) and all(
+        not isinstance(part, str) or part == given for part, given in zip(parts, path, strict=True)
+    )

@@ -37,6 +37,8 @@ class PlazaRequest(Request[Any, Any, Any]):
             return await super().json()
         except RecursionError as error:
             raise ValidationFailed("The body is nested too deeply.") from error
+        except UnicodeDecodeError as error:
+            raise ValidationFailed("The body is not UTF-8.") from error
 
 
 def provide_client(request: Request[Any, Any, Any]) -> Client:
