@@ -1,21 +1,19 @@
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
-from plaza.core.db import Database, Listener
-from plaza.core.jobs import Jobs, JobWorker
+from plaza.core.db import Database
+from plaza.core.jobs import Jobs
 from tests.support.clock import ManualClock
+from tests.support.jobs import compose
 from tests.support.servers import TestServers
 from tests.support.waiting import eventually
 
-from .probe import ProbeService
-from .setup import compose, empty_tables
+from .probe import ProbeService, context, empty_tables
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +24,7 @@ async def database_url(servers: TestServers) -> str:
 
 @pytest.fixture
 async def jobs(database_url: str, redis_url: str, clock: ManualClock) -> AsyncIterator[Jobs]:
-    made = compose(database_url, redis_url, clock)
+    made = compose(database_url, redis_url, clock, [context])
     await empty_tables(made.parts[Database])
     yield made
     await made.parts[Database].close()
@@ -77,18 +75,3 @@ class Table:
 @pytest.fixture
 def table(jobs: Jobs) -> Table:
     return Table(jobs.parts[Database])
-
-
-@contextlib.asynccontextmanager
-async def working(jobs: Jobs) -> AsyncIterator[JobWorker]:
-    """A worker inside this process, drained at the end."""
-    worker, stop = JobWorker(jobs), asyncio.Event()
-    listening = asyncio.create_task(jobs.parts[Listener].run())
-    running = asyncio.create_task(worker.run(stop))
-    try:
-        yield worker
-    finally:
-        stop.set()
-        await running
-        listening.cancel()
-        await asyncio.gather(listening, return_exceptions=True)

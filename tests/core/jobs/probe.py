@@ -161,3 +161,10 @@ context = Context(
     event_handlers=(count, tell),
     crons=(tidy,),
 )
+
+
+async def empty_tables(db: Database) -> None:
+    async with db.engine.begin() as connection:
+        for statement in TABLES:
+            await connection.execute(text(statement))
+        await connection.execute(text("truncate core_job, core_job_step, core_idempotency, test_effect, test_call"))

@@ -14,9 +14,10 @@ from plaza.core.jobs.store import JobStore
 from plaza.core.messages import JobPayload
 from plaza.core.result import ServiceResult, success
 from tests.support.clock import ManualClock
+from tests.support.jobs import working
 from tests.support.waiting import eventually
 
-from .conftest import Table, working
+from .conftest import Table
 from .probe import Happened, Note
 
 

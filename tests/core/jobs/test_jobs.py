@@ -13,9 +13,10 @@ from plaza.core.crypto import Vault
 from plaza.core.jobs import Jobs, NoHandler
 from plaza.core.messages import JobPayload
 from tests.support.clock import ManualClock
+from tests.support.jobs import working
 from tests.support.waiting import eventually
 
-from .conftest import Table, working
+from .conftest import Table
 from .probe import Careless, Happened, Idle, Journey, Note, ProbeService
 
 

@@ -16,9 +16,10 @@ from plaza.core.jobs.relay import Relay
 from plaza.core.jobs.runner import Runner, back_off, describe
 from plaza.core.jobs.scope import JobScope, LeaseLost
 from plaza.core.jobs.store import MOST_LEASES, JobStore, Lease
+from tests.support.jobs import working
 from tests.support.waiting import eventually
 
-from .conftest import Table, working
+from .conftest import Table
 from .probe import Journey, Note, ProbeService
 
 # PostgreSQL's clock measures leases; those that a test wants to have run out are so from the start.

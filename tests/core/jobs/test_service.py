@@ -13,8 +13,9 @@ from plaza.core.ids import uuid7
 from plaza.core.jobs import JobNotDead, JobNotFound, Jobs, JobService
 from plaza.core.result import Failure
 from tests.support.clock import ManualClock
+from tests.support.jobs import working
 
-from .conftest import Table, working
+from .conftest import Table
 from .probe import Journey, Note, ProbeService
 
 
