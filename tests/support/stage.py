@@ -97,6 +97,8 @@ class Stage:
         self.internal_errors.clear()
         tables = [table.name for table in reversed(metadata.sorted_tables) if table.name not in KEPT_TABLES]
         async with self.runtime.db.engine.begin() as connection:
+            # Every job locks its row first: those under way end before, the others find nothing afterwards.
+            await connection.execute(text("lock table core_job in exclusive mode"))
             for table in tables:
                 await connection.execute(text(f'delete from "{table}"'))
         await self.runtime.redis.flushdb()
