@@ -29,4 +29,4 @@ class OutboxController(Controller):
         if request.accept.best_match([_HTML, _JSON]) == _JSON:
             return Response(msgspec.json.encode(shown), media_type=_JSON, headers={"Cache-Control": "no-store"})
         page = _PAGE.render(items=shown.items).encode()
-        return Response(page, media_type=f"{_HTML}; charset=utf-8", headers={"Cache-Control": "no-store"})
+        return Response(page, media_type=_HTML, headers={"Cache-Control": "no-store"})

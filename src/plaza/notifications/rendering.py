@@ -30,8 +30,8 @@ class Templates:
 
     def __init__(self, types: Sequence[NotificationType], plaza: PlazaSettings) -> None:
         self._types = {each.name: each for each in types}
-        self._environment = environment(FunctionLoader(_source))
-        self._environment.globals["base_url"] = plaza.base_url
+        self.environment = environment(FunctionLoader(_source))
+        self.environment.globals["base_url"] = plaza.base_url
 
     def check(self, kind: str) -> None:
         """Raises UnknownNotification."""
@@ -42,10 +42,10 @@ class Templates:
         """Raises UnknownNotification, jinja2.TemplateError."""
         self.check(kind)
         declared = self._types[kind]
-        subject = self._environment.from_string(declared.subject).render(data)
-        text = self._environment.get_template(f"{declared.template}.txt").render(data)
-        content = self._environment.get_template(f"{declared.template}.html").render(data)
-        html = self._environment.get_template(_LAYOUT).render(subject=subject, content=Markup(content))  # noqa: S704 - escaped when it was rendered
+        subject = self.environment.from_string(declared.subject).render(data)
+        text = self.environment.get_template(f"{declared.template}.txt").render(data)
+        content = self.environment.get_template(f"{declared.template}.html").render(data)
+        html = self.environment.get_template(_LAYOUT).render(subject=subject, content=Markup(content))  # noqa: S704 - escaped when it was rendered
         return Rendered(" ".join(subject.split()), text.strip() + "\n", html)
 
 

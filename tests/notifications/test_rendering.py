@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import pytest
+from jinja2 import DictLoader, UndefinedError
+
+from plaza.app.registry import CONTEXTS
+from plaza.core.settings import PlazaSettings
+from plaza.notifications import EmailRecipient, NotificationType, UnknownNotification
+from plaza.notifications.rendering import Templates, environment
+
+from .conftest import FILES, TYPES
+
+
+@pytest.fixture
+def templates() -> Templates:
+    made = Templates(TYPES, PlazaSettings())
+    made.environment = environment(DictLoader(FILES))
+    return made
+
+
+def test_html_is_escaped_once_and_text_is_left_alone(templates: Templates) -> None:
+    rendered = templates.render("shop.code", {"name": "<b>Ada & Co</b>", "code": "1"})
+    assert rendered.text == "Hello <b>Ada & Co</b>, your code is 1.\n"
+    assert rendered.html == (
+        "<html>Code for &lt;b&gt;Ada &amp; Co&lt;/b&gt;|"
+        "<p>Hello &lt;b&gt;Ada &amp; Co&lt;/b&gt;, your code is <b>1</b>.</p></html>"
+    )
+
+
+def test_a_subject_is_one_line(templates: Templates) -> None:
+    rendered = templates.render("shop.code", {"name": "Ada\r\nBcc: eve@example.com", "code": "1"})
+    assert rendered.subject == "Code for Ada Bcc: eve@example.com"
+
+
+def test_missing_data_is_an_error_and_not_a_gap(templates: Templates) -> None:
+    with pytest.raises(UndefinedError):
+        templates.render("shop.code", {"name": "Ada"})
+    with pytest.raises(UnknownNotification):
+        templates.render("shop.other", {})
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [each for context in CONTEXTS for each in context.declares if isinstance(each, NotificationType)],
+    ids=lambda each: each.name,
+)
+def test_every_declared_type_has_both_templates(declared: NotificationType) -> None:
+    templates = Templates([declared], PlazaSettings())
+    for name in (f"{declared.template}.txt", f"{declared.template}.html", "notifications/mail.html"):
+        assert templates.environment.get_template(name).name == name
+
+
+@pytest.mark.parametrize(
+    "address", ["", "ada", "@example.com", "ada@", "ada@example.com\r\nRCPT TO:<eve@example.com>", "a da@example.com"]
+)
+def test_an_address_that_could_not_stand_in_a_header_is_refused(address: str) -> None:
+    with pytest.raises(ValueError):
+        EmailRecipient(address=address)
+
+
+def test_a_name_cannot_add_a_header() -> None:
+    with pytest.raises(ValueError):
+        EmailRecipient(address="ada@example.com", name="Ada\r\nBcc: eve@example.com")

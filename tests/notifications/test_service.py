@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from plaza.core.db import Database
+from plaza.core.errors import NotFound
+from plaza.core.jobs import Jobs
+from plaza.core.result import Failure, ServiceResult, failure, success
+from plaza.core.service import Service, command
+from plaza.notifications import EmailRecipient, NotificationService, UnknownNotification
+from plaza.notifications.gateways import MailRefused
+from plaza.notifications.schemas import Mail
+from tests.support.clock import ManualClock
+from tests.support.jobs import working
+from tests.support.waiting import eventually
+
+from .conftest import Rows
+
+ADA = EmailRecipient(address="ada@example.com", name="Ada")
+
+
+class Shop(Service):
+    def __init__(self, db: Database, notifications: NotificationService) -> None:
+        super().__init__(db)
+        self.notifications = notifications
+
+    @command(NotFound)
+    async def sell(self, code: str, *, refused: bool = False) -> ServiceResult[None]:
+        (await self.notifications.notify("shop.code", ADA, {"name": "Ada", "code": code})).unwrap()
+        return failure(NotFound()) if refused else success(None)
+
+
+@pytest.fixture
+def shop(jobs: Jobs, service: NotificationService) -> Shop:
+    return Shop(jobs.parts[Database], service)
+
+
+async def sent(rows: Rows) -> bool:
+    return not await rows("select 1 from notifications_delivery where state = 'queued'")
+
+
+async def test_it_goes_out_if_and_only_if_the_caller_commits(
+    jobs: Jobs, shop: Shop, service: NotificationService, rows: Rows
+) -> None:
+    assert isinstance(await shop.sell("111111", refused=True), Failure)
+    (await shop.sell("222222")).unwrap()
+    async with working(jobs):
+        await eventually(lambda: sent(rows))
+    (item,) = (await service.outbox()).unwrap().items
+    assert (item.channel, item.to, item.subject) == ("email", "ada@example.com", "Code for Ada")
+    assert item.body == "Hello Ada, your code is 222222.\n"
+
+
+async def test_what_it_says_is_sealed_on_its_way_and_gone_afterwards(jobs: Jobs, shop: Shop, rows: Rows) -> None:
+    (await shop.sell("123456")).unwrap()
+    tables = ("core_job", "core_job_step", "notifications_delivery")
+
+    async def everything() -> str:
+        return str([await rows(f"select * from {table}") for table in tables])
+
+    assert "123456" not in await everything()
+    (before,) = await rows("select data from notifications_delivery")
+    assert len(before.data) > 20
+    async with working(jobs):
+        await eventually(lambda: sent(rows))
+    assert "123456" not in await everything()
+    (after,) = await rows("select state, data, message_id, id from notifications_delivery")
+    assert (after.state, after.data) == ("sent", None)
+    assert after.message_id == f"<{after.id}@plaza.localhost>"
+
+
+async def test_the_newest_come_first(jobs: Jobs, shop: Shop, service: NotificationService, rows: Rows) -> None:
+    async with working(jobs):
+        for code in ("000001", "000002", "000003"):
+            (await shop.sell(code)).unwrap()
+            await eventually(lambda: sent(rows))
+    assert [item.body[-8:-2] for item in (await service.outbox()).unwrap().items] == ["000003", "000002", "000001"]
+
+
+async def test_an_undeclared_type_is_refused_where_it_is_written(service: NotificationService, rows: Rows) -> None:
+    with pytest.raises(UnknownNotification, match=r"shop\.other"):
+        await service.notify("shop.other", ADA, {})
+    assert await rows("select 1 from notifications_delivery") == []
+
+
+async def test_what_cannot_be_rendered_is_kept_for_another_try(
+    jobs: Jobs, service: NotificationService, rows: Rows
+) -> None:
+    (await service.notify("shop.broken", ADA, {})).unwrap()
+
+    async def failed() -> bool:
+        return bool(await rows("select 1 from core_job where failures = 1 and error like 'UndefinedError%'"))
+
+    async with working(jobs):
+        await eventually(failed)
+    (delivery,) = await rows("select state, data from notifications_delivery")
+    assert delivery.state == "queued"
+    assert delivery.data is not None
+
+
+async def test_a_refused_mailbox_ends_the_delivery_and_its_job(
+    jobs: Jobs, shop: Shop, service: NotificationService, rows: Rows
+) -> None:
+    class NoSuchMailbox:
+        async def send(self, mail: Mail) -> str:
+            raise MailRefused("550 no such user")
+
+    service.mail = NoSuchMailbox()
+    (await shop.sell("123456")).unwrap()
+    async with working(jobs):
+        await eventually(lambda: sent(rows))
+        await eventually(
+            lambda: rows("select 1 from core_job where handler = 'notifications.deliver' and state = 'done'")
+        )
+    (delivery,) = await rows("select state, data, error from notifications_delivery")
+    assert (delivery.state, delivery.data, delivery.error) == ("failed", None, "550 no such user")
+
+
+async def test_undelivered_data_goes_after_days_and_deliveries_after_months(
+    shop: Shop, service: NotificationService, rows: Rows, clock: ManualClock
+) -> None:
+    (await shop.sell("123456")).unwrap()
+    clock.advance(timedelta(days=2))
+    assert (await service.purge()).unwrap() == 0
+    clock.advance(timedelta(days=2))
+    assert (await service.purge()).unwrap() == 1
+    (delivery,) = await rows("select id, state, data from notifications_delivery")
+    assert (delivery.state, delivery.data) == ("failed", None)
+    (await service.deliver(delivery.id)).unwrap()
+    assert (await service.outbox()).unwrap().items == [], "its job, retried later, finds nothing to send"
+    clock.advance(timedelta(days=90))
+    assert (await service.purge()).unwrap() == 1
+    assert await rows("select 1 from notifications_delivery") == []
