@@ -163,7 +163,7 @@ class ParticipantRepository(Repository[Participant]):
         return await self._move(_LOWER_MARKER, conversation_id, user_id, seq)
 
     async def _move(self, statement: TextClause, conversation_id: UUID, user_id: UUID, seq: int) -> bool:
-        parameters = {"conversation_id": conversation_id, "user_id": user_id, "seq": min(seq, MAX_SEQ)}
+        parameters = {"conversation_id": conversation_id, "user_id": user_id, "seq": max(0, min(seq, MAX_SEQ))}
         connection = await self.db.session.connection()
         return (await connection.execute(statement, parameters)).one_or_none() is not None
 
