@@ -59,7 +59,6 @@ _decoder = msgspec.msgpack.Decoder(_Packet)
 class Bus:
     """`receive` gets the items of other processes; `connected` is called whenever listening has begun (again)."""
 
-    CHANNEL = "plaza:realtime"
     WAITING = 20_000  # items kept while Redis is slow; beyond that the oldest are lost
     PACKET = 500  # items
     RETRY_S = 0.1
@@ -68,6 +67,9 @@ class Bus:
     def __init__(self, redis: Redis, receive: Callable[[Sequence[Item]], None], connected: Callable[[], None]) -> None:
         self._redis, self._receive, self._connected = redis, receive, connected
         self._origin = uuid7()
+        # Pub/sub knows no database numbers: without this, programs that share a server would hear each other.
+        number = redis.connection_pool.connection_kwargs.get("db") or 0 if redis is not None else 0
+        self._channel = f"plaza:{number}:realtime"
         self._waiting: deque[Item] = deque(maxlen=self.WAITING)
         self._sending: asyncio.Task[None] | None = None
 
@@ -82,7 +84,7 @@ class Bus:
             while self._waiting:
                 items = [self._waiting.popleft() for _ in range(min(self.PACKET, len(self._waiting)))]
                 try:
-                    await self._redis.publish(self.CHANNEL, _encoder.encode(_Packet(self._origin, items)))
+                    await self._redis.publish(self._channel, _encoder.encode(_Packet(self._origin, items)))
                 except (RedisError, OSError) as error:  # the sweep of the others heals it
                     log.warning("realtime_publish_failed", error=repr(error), items=len(items) + len(self._waiting))
                     self._waiting.clear()
@@ -94,7 +96,7 @@ class Bus:
         while True:
             try:
                 async with self._redis.pubsub() as channel:
-                    await channel.subscribe(self.CHANNEL)
+                    await channel.subscribe(self._channel)
                     await self._listen(channel)
             except (RedisError, OSError) as error:
                 log.warning("realtime_disconnected", error=repr(error))

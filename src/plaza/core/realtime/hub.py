@@ -42,7 +42,7 @@ class Hub:
     def __init__(self, redis: Redis, settings: RealtimeSettings) -> None:
         self.settings = settings
         self.bus = Bus(redis, self._receive, self._sweep_at_once)
-        self.topics = Topics(self._is_behind)
+        self.topics = Topics(self._is_behind, lambda follower: self._spawn(self._catch_up(follower)))
         self._sockets: dict[UUID, Socket] = {}
         self._of_session: dict[UUID, set[Socket]] = {}
         self._handlers: dict[str, Callable[[Collection[UUID]], None]] = {}
@@ -121,6 +121,8 @@ class Hub:
 
         `subscribed` goes out at once; behind it come those entries in order, then live ones. Returns when all topics are live.
         """
+        if socket.is_closing:
+            return
         followers = [
             self.topics.follow(socket, topic_id, after=after, head=head) for topic_id, (head, after) in wanted.items()
         ]

@@ -108,9 +108,9 @@ class Follower:
 
 
 class Topics:
-    def __init__(self, behind: Callable[[Topic], None]) -> None:
-        """`behind` is told of a topic whose `known` has passed its `given`, each time."""
-        self.behind = behind
+    def __init__(self, behind: Callable[[Topic], None], trails: Callable[[Follower], None]) -> None:
+        """`behind` is told of a topic whose `known` has passed its `given`, each time; `trails` of a follower that nobody has asked for."""
+        self.behind, self.trails = behind, trails
         self.by_id: dict[UUID, Topic] = {}
         self.sockets_of: dict[UUID, list[Socket]] = {}  # per user, the oldest first
         # Who left what at which seq, and when that went out: an old wake-up or head must not bring him back.
@@ -138,7 +138,7 @@ class Topics:
             if has_joined or changed_at <= seq:
                 self.attach(socket, topic_id, seq)
         for topic_id, (changed_at, has_joined) in noted.items():
-            if has_joined and topic_id not in topics:
+            if has_joined and topic_id not in topics and not self._is_gone(topic_id, socket.user_id, changed_at):
                 self.attach(socket, topic_id, changed_at - 1)
                 self._knows(self.by_id.get(topic_id), changed_at)
 
@@ -229,11 +229,27 @@ class Topics:
     def _joined(self, topic_id: UUID, joined: Mapping[UUID, int]) -> Topic | None:
         """Those who are to become readers, each from his own joining on, and so perhaps the first ones here."""
         for user_id, seq in sorted(joined.items(), key=lambda each: each[1]):
-            if seq > self.gone.get((topic_id, user_id), (0, 0.0))[0]:
-                for socket in self.sockets_of.get(user_id, ()):
-                    if socket.noted is None and self.by_id.get(topic_id) not in socket.topics:
-                        self.attach(socket, topic_id, seq - 1)
+            for socket in self._joining(topic_id, user_id, seq):
+                topic = self.by_id.get(topic_id)
+                if topic is not None and seq <= topic.given:
+                    self.trails(self.follow(socket, topic_id, after=seq - 1, head=seq))
+                else:
+                    self.attach(socket, topic_id, seq - 1)
         return self.by_id.get(topic_id)
+
+    def _joining(self, topic_id: UUID, user_id: UUID, seq: int) -> Iterable[Socket]:
+        """The user's sockets that this joining makes readers: none where he has left since."""
+        if not self._is_gone(topic_id, user_id, seq):
+            for socket in self.sockets_of.get(user_id, ()):
+                if (
+                    socket.noted is None
+                    and socket.only in (None, topic_id)
+                    and self.by_id.get(topic_id) not in socket.topics
+                ):
+                    yield socket
+
+    def _is_gone(self, topic_id: UUID, user_id: UUID, seq: int) -> bool:
+        return seq <= self.gone.get((topic_id, user_id), (0, 0.0))[0]
 
     def _note(self, topic_id: UUID, change: Entry | Head) -> None:
         for users, has_joined in ((change.joined, True), (change.left, False)):
@@ -258,9 +274,8 @@ class Topics:
         topic.given = entry.seq
         self.by_id[topic.id] = topic  # with the entry before this one it may have lost its last reader
         for user_id in entry.joined:
-            for socket in self.sockets_of.get(user_id, ()):
-                if socket.noted is None and topic not in socket.topics:
-                    self.attach(socket, topic.id, entry.seq)
+            for socket in self._joining(topic.id, user_id, entry.seq):
+                self.attach(socket, topic.id, entry.seq)
         frames = frames_of(entry)
         for socket in topic.live:
             socket.push(*frames)
