@@ -17,7 +17,9 @@ def normalized_email(address: str) -> str:
     """Domain in IDNA's ASCII form, all in lower case. Raises ValidationFailed. Whether mail arrives there, the code tells."""
     try:
         # test_environment: `.test` is a domain like any other here
-        found = validate_email(address.strip(), check_deliverability=False, allow_smtputf8=False, test_environment=True)
+        found = validate_email(
+            address.strip(), check_deliverability=False, allow_smtputf8=False, strict=True, test_environment=True
+        )
     except EmailNotValidError as error:
         raise ValidationFailed(errors={"email": [str(error)]}) from error
     spelled = (found.ascii_email or found.normalized).casefold()

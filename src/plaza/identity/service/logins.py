@@ -61,6 +61,7 @@ class LoginService(Service):
     async def _open(self, user_id: UserId, rehashed: str | None, origin: Origin) -> ServiceResult[Grant]:
         if rehashed is not None and (user := await self.users.lock(user_id)) is not None:
             user.password_hash = rehashed
+            await self.db.session.flush()  # `open` reads the row anew
         return success((await self.sessions.open(user_id, origin)).unwrap())
 
     async def _candidate(self, identifier: str, origin: Origin) -> LoginCandidate:

@@ -23,15 +23,17 @@ from plaza.identity.schemas import IdentitySettings
 T = TypeVar("T")
 
 MIN_LENGTH, MAX_LENGTH = 8, 128
-# A name as short as "Eve" is refused only where it stands alone: it hides in too many words.
-_SHORT_NAME, _ANY_NAME = 4, 3
+# Refused anywhere in a password; a shorter name ("Eve") only where it stands alone, because it hides in too many words.
+_WHOLE_NAME, _WORD_OF_NAME = 4, 5
 _WORDS = re.compile(r"[^\W_]+")
 
 
 @cache
 def common_passwords() -> frozenset[str]:
     """10,000 of the most used ones that are long enough to pass otherwise; their licences lie beside the list."""
-    return frozenset((resources.files("plaza.identity") / "data" / "common_passwords.txt").read_text("ascii").split())
+    return frozenset(
+        (resources.files("plaza.identity") / "data" / "common_passwords.txt").read_text("ascii").splitlines()
+    )
 
 
 def canonical(password: str) -> str:
@@ -47,15 +49,15 @@ def check_password(password: str, *, email: str | None, names: Sequence[str | No
     if folded in common_passwords():
         raise PasswordTooCommon
     local = email.rpartition("@")[0] if email else ""
-    own = {part for text in (local, *names) if text for part in (text.casefold(), *_WORDS.findall(text.casefold()))}
-    if any(_holds(folded, part) for part in own):
+    if any(_holds(folded, own.casefold()) for own in (local, *names) if own):
         raise PasswordTooWeak
 
 
-def _holds(password: str, part: str) -> bool:
-    if len(part) >= _SHORT_NAME:
-        return part in password
-    return len(part) >= _ANY_NAME and re.search(rf"(?<![^\W\d_]){re.escape(part)}(?![^\W\d_])", password) is not None
+def _holds(password: str, name: str) -> bool:
+    if len(name) >= _WHOLE_NAME:
+        return name in password or any(len(word) >= _WORD_OF_NAME and word in password for word in _WORDS.findall(name))
+    alone = rf"(?<![^\W\d_]){re.escape(name)}(?![^\W\d_])"
+    return len(name) == _WHOLE_NAME - 1 and re.search(alone, password) is not None
 
 
 class PasswordHasher:

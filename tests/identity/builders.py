@@ -1,0 +1,104 @@
+"""People and their mail, made through the services."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import text
+
+from plaza.core.actor import Actor
+from plaza.core.result import ServiceResult
+from plaza.domain_events.identity import UserId
+from plaza.identity import Origin, TokenPair, TokenService, UserService
+from plaza.identity.schemas import LoginInput, RegistrationInput, VerifyEmailInput
+from plaza.identity.service import LoginService, RegistrationService
+from tests.support.stage import Stage
+from tests.support.waiting import eventually
+
+PASSWORD = "a lantern over water"
+HERE = Origin(ip="127.0.0.1", user_agent="Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
+ELSEWHERE = Origin(ip="203.0.113.9", user_agent="curl/8.0")
+
+_CODE = re.compile(r"\b\d{6}\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    id: UserId
+    email: str
+    pair: TokenPair
+    actor: Actor
+
+    @property
+    def refresh_token(self) -> str:
+        assert self.pair.refresh_token is not None
+        return self.pair.refresh_token
+
+
+async def a_person(plaza: Stage, email: str = "ada@example.com", *, name: str = "Ada") -> Person:
+    """Verified, with PASSWORD, logged in from HERE."""
+    (await plaza[UserService].create(email, PASSWORD, display_name=name)).unwrap()
+    return await logged_in(plaza, email)
+
+
+async def logged_in(plaza: Stage, email: str, password: str = PASSWORD, origin: Origin = HERE) -> Person:
+    pair = (await plaza[LoginService].login(LoginInput(identifier=email, password=password), origin)).unwrap()
+    return Person(pair.user.id, email, pair, await plaza[TokenService].authenticate(pair.access_token))
+
+
+async def register(plaza: Stage, email: str, password: str | None = PASSWORD, name: str | None = "Ada") -> None:
+    given = RegistrationInput(email=email, password=password, display_name=name)
+    (await plaza[RegistrationService].register(given)).unwrap()
+
+
+async def verify(plaza: Stage, email: str, code: str, origin: Origin = HERE) -> ServiceResult[TokenPair]:
+    return await plaza[RegistrationService].verify(VerifyEmailInput(email=email, code=code), origin)
+
+
+async def mails_to(plaza: Stage, email: str, *, at_least: int = 1) -> list[dict[str, Any]]:
+    """Waits for that many; oldest first."""
+    found: list[dict[str, Any]] = []
+
+    async def arrived() -> bool:
+        async with plaza.client(Accept="application/json") as client:
+            items = (await client.get("/dev/outbox")).json()["items"]
+        found[:] = [item for item in reversed(items) if item["to"] == email]
+        return len(found) >= at_least
+
+    await eventually(arrived)
+    return found
+
+
+async def codes_to(plaza: Stage, email: str, *, at_least: int = 1) -> list[str]:
+    """Oldest first. Each mail holds exactly one number of six digits, or none."""
+    codes: list[str] = []
+
+    async def arrived() -> bool:
+        bodies = [mail["body"] for mail in await mails_to(plaza, email)]
+        found = [_CODE.findall(body) for body in bodies]
+        assert all(len(each) <= 1 for each in found), bodies
+        codes[:] = [code for each in found for code in each]
+        return len(codes) >= at_least
+
+    await eventually(arrived)
+    return codes
+
+
+async def jobs_done(plaza: Stage) -> None:
+    """Nothing waits and nothing runs in the worker."""
+
+    async def idle() -> bool:
+        async with plaza.runtime.db.reader.connect() as connection:
+            open_jobs = await connection.execute(
+                text("select count(*) from core_job where state in ('queued', 'leased') and run_at <= :now"),
+                {"now": plaza.clock.now()},
+            )
+            return bool(open_jobs.scalar_one() == 0)
+
+    await eventually(idle)
+
+
+def wrong(code: str) -> str:
+    return f"{(int(code) + 1) % 10**6:06d}"
