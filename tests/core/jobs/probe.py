@@ -20,6 +20,9 @@ from plaza.core.messages import DomainEvent, JobPayload
 from plaza.core.result import ServiceResult, failure, success
 from plaza.core.service import Service, command, flow, outside
 
+# Lets a worker be killed in the middle of something.
+PAUSE_S = float(os.environ.get("PROBE_PAUSE_S", "0"))
+
 TABLES = (
     "create table if not exists test_effect (id bigint generated always as identity, name text, value text, cause text)",
     "create table if not exists test_call (id bigint generated always as identity, value text)",
@@ -75,6 +78,7 @@ class ProbeService(Service):
         self.entered.set()
         if self.gate is not None:
             await self.gate.wait()
+        await asyncio.sleep(PAUSE_S)
         if self.broken.get(value, 0) > 0:
             self.broken[value] -= 1
             raise RuntimeError(f"broke on {value}")
@@ -113,8 +117,7 @@ class ProbeService(Service):
         if self.broken.get(f"outside {value}", 0) > 0:
             self.broken[f"outside {value}"] -= 1
             raise ConnectionResetError("no answer")
-        if os.environ.get("PROBE_PAUSE_S"):
-            await asyncio.sleep(float(os.environ["PROBE_PAUSE_S"]))
+        await asyncio.sleep(PAUSE_S)
         return await self.write("arrived", str(started))
 
 
