@@ -37,7 +37,7 @@ def is_lost_server(error: BaseException) -> bool:
             return True
         if sqlstate(each).startswith(_LOST):
             return True
-        if isinstance(each, FileNotFoundError) and ".s.PGSQL" in str(each.filename or each):
+        if isinstance(each, FileNotFoundError) and _is_missing_socket(each):
             return True
     return False
 
@@ -45,6 +45,11 @@ def is_lost_server(error: BaseException) -> bool:
 def is_refusal(error: BaseException) -> bool:
     """The server answered no: nothing was written, for certain."""
     return bool(sqlstate(error)) and not is_lost_server(error)
+
+
+def _is_missing_socket(error: FileNotFoundError) -> bool:
+    """uvloop does not name the socket that it could not connect to; whoever opens a file does."""
+    return error.filename is None or ".s.PGSQL" in str(error.filename)
 
 
 def is_overload(error: BaseException) -> bool:

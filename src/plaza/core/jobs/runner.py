@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import Awaitable, Mapping
@@ -45,8 +46,8 @@ class Runner:
                 outcome = await self._try(lease)
             except LeaseLost:
                 outcome = "lost"
-            except Exception:  # the row could not be moved: its lease runs out, and another try settles it
-                log.exception("job_unsettled")
+            except Exception as error:  # the row could not be moved: its lease runs out, and another try settles it
+                log.log(logging.WARNING if is_lost_server(error) else logging.ERROR, "job_unsettled", exc_info=error)
                 outcome = "lost"
             seconds = time.perf_counter() - started
             log.info("job", outcome=outcome, seconds=round(seconds, 4))
