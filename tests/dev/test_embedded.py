@@ -53,8 +53,8 @@ async def remembered(valkey: Valkey, value: str | None = None) -> object:
 
 
 @pytest.fixture
-async def servers(tmp_path: Path) -> AsyncIterator[EmbeddedServers]:
-    servers = EmbeddedServers(tmp_path / ".plaza")
+async def servers(root: Path) -> AsyncIterator[EmbeddedServers]:
+    servers = EmbeddedServers(root / ".plaza")
     yield servers
     await servers.valkey.stop()
     await servers.postgres.stop()
@@ -119,8 +119,8 @@ async def test_the_application_is_no_superuser_and_has_the_extensions_it_needs(s
         await query(servers.postgres, "select pg_read_file('/etc/passwd')")
 
 
-async def test_no_parent_is_opened_to_others(tmp_path: Path) -> None:
-    closed = tmp_path / "closed"
+async def test_no_parent_is_opened_to_others(root: Path) -> None:
+    closed = root / "closed"
     inner = closed / "clone" / ".plaza"
     inner.mkdir(parents=True)
     closed.chmod(0o700)
@@ -140,22 +140,22 @@ async def test_no_parent_is_opened_to_others(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["long-" + "x" * 185, "with space, comma and 'quote'", "où-ça-日本"])
-async def test_a_clone_may_lie_anywhere(tmp_path: Path, name: str) -> None:
-    servers = EmbeddedServers(tmp_path / name / ".plaza", durable=False)
+async def test_a_clone_may_lie_anywhere(root: Path, name: str) -> None:
+    servers = EmbeddedServers(root / name / ".plaza", durable=False)
     try:
         await servers.postgres.start()
         await servers.valkey.start()
         assert await query(servers.postgres, "select 1") == 1
         assert await remembered(servers.valkey, "here") == "here"
-        assert servers.postgres.data.is_relative_to(tmp_path / name)
+        assert servers.postgres.data.is_relative_to(root / name)
     finally:
         await servers.valkey.stop()
         await servers.postgres.stop()
     assert left_of(servers.postgres, servers.valkey) == []
 
 
-def test_servers_end_with_a_killed_owner_or_with_the_next_start(tmp_path: Path) -> None:
-    folder = tmp_path / ".plaza"
+def test_servers_end_with_a_killed_owner_or_with_the_next_start(root: Path) -> None:
+    folder = root / ".plaza"
     servers = EmbeddedServers(folder, durable=False)
     with subprocess.Popen([sys.executable, "-c", OWNER, folder], stdout=subprocess.PIPE) as owner:
         assert owner.stdout is not None
@@ -169,9 +169,9 @@ def test_servers_end_with_a_killed_owner_or_with_the_next_start(tmp_path: Path) 
     assert left_of(servers.postgres, servers.valkey) == []
 
 
-async def test_a_server_that_cannot_start_shows_its_log(tmp_path: Path) -> None:
-    valkey = Valkey(tmp_path)
-    log = tmp_path / "valkey" / "appendonlydir"
+async def test_a_server_that_cannot_start_shows_its_log(root: Path) -> None:
+    valkey = Valkey(root)
+    log = root / "valkey" / "appendonlydir"
     log.mkdir(parents=True)
     (log / "appendonly.aof.manifest").write_text("file nonsense\n")
     with pytest.raises(StartFailed, match="AOF manifest"):
@@ -191,7 +191,7 @@ async def test_data_of_another_version_is_refused_and_left_alone(servers: Embedd
     assert await query(servers.postgres, "select 1") == 1
 
 
-def test_an_abandoned_throwaway_folder_is_removed_by_the_next(tmp_path: Path) -> None:
+def test_an_abandoned_throwaway_folder_is_removed_by_the_next() -> None:
     script = "import os; from plaza.dev.embedded import *\nwith throwaway_folder() as f: print(f, flush=True); os.kill(os.getpid(), 9)"
     abandoned = Path(
         subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False).stdout.strip()

@@ -76,8 +76,8 @@ class Clone:
 
 
 @pytest.fixture
-def clone(tmp_path: Path) -> Iterator[Clone]:
-    clone = Clone(tmp_path)
+def clone(root: Path) -> Iterator[Clone]:
+    clone = Clone(root)
     yield clone
     for up in clone.ups:
         if up.poll() is None:

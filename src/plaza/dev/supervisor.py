@@ -15,9 +15,9 @@ ATTEMPTS = 5
 
 
 class Supervisor:
-    """`tell` gets a line for people; `give_up` is called once for a server that failed to start five times in a row."""
+    """`tell` gets a line for people; `give_up` is called for a child that failed to start five times in a row, or cannot at all."""
 
-    def __init__(self, tell: Callable[[str], None], give_up: Callable[[StartFailed], None]) -> None:
+    def __init__(self, tell: Callable[[str], None], give_up: Callable[[Exception], None]) -> None:
         self._tell, self._give_up = tell, give_up
         self._groups: list[tuple[ManagedProcess, ...]] = []
         self._keepers: list[asyncio.Task[None]] = []
@@ -53,6 +53,9 @@ class Supervisor:
                     self._give_up(error)
                     return
                 reason = str(error).splitlines()[0]
+            except Exception as error:
+                self._give_up(error)  # trying again would not help
+                return
             if time.monotonic() - began > STEADY_S:
                 delay = FIRST_DELAY_S
             self._tell(f"{reason}: starting it again in {delay:.1f} s")
