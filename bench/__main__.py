@@ -23,7 +23,7 @@ def main() -> None:
     options = parser.parse_args()
     with environment() as made:
         one = made.group(CONNECTIONS, "One conversation")
-        many = [made.group(2, f"Conversation {n}") for n in range(64)]
+        many = made.pairs(64)
         paths = [
             partial(history, made, one),
             partial(send, made, [one], "send over REST, one conversation"),

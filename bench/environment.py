@@ -57,6 +57,18 @@ class Environment:
         made: dict[str, Any] = json.loads(out)
         return Group(made["conversation_id"], [Person(**each) for each in made["users"]])
 
+    def pairs(self, count: int) -> list[Group]:
+        """Direct conversations of two people each."""
+        people = self.group(2 * count, "Everybody").people
+        made = []
+        with httpx.Client(base_url=f"http://127.0.0.1:{self.api_port}") as client:
+            for one, other in zip(people[::2], people[1::2], strict=True):
+                authorization = {"Authorization": f"Bearer {one.access_token}"}
+                body = {"kind": "direct", "member_ids": [other.id]}
+                answer = client.post("/api/v1/chat/conversations", json=body, headers=authorization)
+                made.append(Group(answer.raise_for_status().json()["id"], [one, other]))
+        return made
+
 
 @contextmanager
 def environment(**extra: str) -> Iterator[Environment]:
