@@ -1,15 +1,125 @@
-"""Frames that tell sockets what has changed.
+"""Frames of the socket: what clients say, what they are answered, and what tells them of changes. Told apart by `type`.
 
-Of these only `message.new` is an entry of the log: it has a seq and arrives once, in order. `participant.changed` follows the entry
-that caused it; the others are passing and may be lost.
+Of what tells of changes only `message.new` is an entry of the log: it has a seq and arrives once, in order. `participant.changed`
+follows the entry that caused it; the others are passing and may be lost.
 """
 
 from __future__ import annotations
 
-from plaza.chat.schemas import ConversationBody, MessageBody
-from plaza.core.schemas import View
-from plaza.domain_events.chat import ConversationId
-from plaza.domain_events.identity import UserId
+from datetime import datetime
+from typing import Annotated, TypeAlias
+from uuid import UUID
+
+import msgspec
+
+from plaza.chat.schemas import MAX_SEQ, ConversationBody, MessageBody, MessageView
+from plaza.chat.schemas.presence import PresenceIds, Status
+from plaza.core.schemas import Input, View
+from plaza.domain_events.chat import ConversationId, MessageId
+from plaza.domain_events.identity import SessionId, UserId
+
+Ref: TypeAlias = str | int | None
+"""Made by the client, echoed in the answer."""
+
+
+class Said(Input, frozen=True, kw_only=True, tag_field="type"):
+    """What a client says. `conversation_id` may be left out on `/ws/chat/{conversation_id}`."""
+
+    ref: Ref = None
+
+
+class Authenticate(Said, frozen=True, kw_only=True, tag="auth"):
+    """The first frame of a socket that was opened with neither ticket nor header."""
+
+    token: str
+
+
+class ResumePoint(Input, frozen=True, kw_only=True):
+    """Without `after_seq` only what comes from now on."""
+
+    id: ConversationId
+    after_seq: Annotated[int, msgspec.Meta(ge=0, le=MAX_SEQ)] | None = None
+
+
+class Subscribe(Said, frozen=True, kw_only=True, tag="subscribe"):
+    conversations: Annotated[list[ResumePoint], msgspec.Meta(max_length=1000)]
+
+
+class SendMessage(Said, frozen=True, kw_only=True, tag="message.send"):
+    conversation_id: ConversationId | None = None
+    client_id: UUID
+    content: str
+    parent_id: MessageId | None = None
+    attachments: list[str] | None = None
+
+
+class MarkRead(Said, frozen=True, kw_only=True, tag="read"):
+    conversation_id: ConversationId | None = None
+    seq: int
+
+
+class SetTyping(Said, frozen=True, kw_only=True, tag="typing"):
+    """Not answered."""
+
+    conversation_id: ConversationId | None = None
+    is_typing: bool
+
+
+class SetPresence(Said, frozen=True, kw_only=True, tag="presence.set"):
+    status: Status
+
+
+class WatchPresence(Said, frozen=True, kw_only=True, tag="presence.watch"):
+    """Takes the place of whomever this socket watched before."""
+
+    user_ids: PresenceIds
+
+
+class Ping(Said, frozen=True, kw_only=True, tag="ping"):
+    pass
+
+
+Saying: TypeAlias = Subscribe | SendMessage | MarkRead | SetTyping | SetPresence | WatchPresence | Ping
+
+
+class Ready(View, frozen=True, kw_only=True, tag_field="type", tag="ready"):
+    """The first frame of every socket: from now on all its conversations are live. A ping every `heartbeat_s` shows a dead line."""
+
+    session_id: SessionId | None
+    user_id: UserId
+    heartbeat_s: int
+
+
+class Ack(View, frozen=True, kw_only=True, tag_field="type", tag="ack", omit_defaults=True):
+    """Only after the commit."""
+
+    ref: Ref
+    message: MessageView | msgspec.UnsetType = msgspec.UNSET
+
+
+class Refused(View, frozen=True, kw_only=True, tag_field="type", tag="error"):
+    """The socket stays open. `retry_after` is in seconds."""
+
+    ref: Ref
+    code: str
+    message: str
+    retry_after: float | msgspec.UnsetType = msgspec.UNSET
+
+
+class Pong(View, frozen=True, kw_only=True, tag_field="type", tag="pong"):
+    ref: Ref
+
+
+class SubscribedTo(View, frozen=True, kw_only=True):
+    id: ConversationId
+    last_seq: int
+
+
+class Subscribed(View, frozen=True, kw_only=True, tag_field="type", tag="subscribed"):
+    """Behind it comes every entry after the asked-for seqs, in order, then live ones."""
+
+    ref: Ref
+    conversations: list[SubscribedTo]
 
 
 class MessageNew(View, frozen=True, kw_only=True, tag_field="type", tag="message.new"):
@@ -43,3 +153,17 @@ class UnreadChanged(View, frozen=True, kw_only=True, tag_field="type", tag="unre
     conversation_id: ConversationId
     unread: int
     mentions: int
+
+
+class TypingChanged(View, frozen=True, kw_only=True, tag_field="type", tag="typing"):
+    """Holds for 6 s."""
+
+    conversation_id: ConversationId
+    user_id: UserId
+    is_typing: bool
+
+
+class PresenceChanged(View, frozen=True, kw_only=True, tag_field="type", tag="presence.changed"):
+    user_id: UserId
+    status: Status
+    last_seen_at: datetime | None

@@ -68,7 +68,7 @@ class Bus:
         self._redis, self._receive, self._connected = redis, receive, connected
         self._origin = uuid7()
         # Pub/sub knows no database numbers: without this, programs that share a server would hear each other.
-        number = redis.connection_pool.connection_kwargs.get("db") or 0 if redis is not None else 0
+        number = redis.connection_pool.connection_kwargs.get("db") or 0
         self._channel = f"plaza:{number}:realtime"
         self._waiting: deque[Item] = deque(maxlen=self.WAITING)
         self._sending: asyncio.Task[None] | None = None

@@ -245,24 +245,24 @@ class Hub:
         while follower.is_current and await follower.socket.room():
             follower.turn_page()
             entries = await self._page(follower.topic.id, follower.position)
-            for entry in entries:
+            for entry in entries or ():
                 if not (await follower.socket.room() and follower.is_current):
                     return
                 follower.give(entry)
-            if len(entries) < self.settings.page and follower.is_current:
-                if follower.reach_end():
+            if (entries is None or len(entries) < self.settings.page) and follower.is_current:
+                if entries is not None and follower.reach_end():
                     self.topics.followed(follower)
                     return
                 pause = min(2 * pause, 2)
                 await asyncio.sleep(pause)
 
-    async def _page(self, topic_id: UUID, after: int) -> Sequence[LogFrame]:
-        """Nothing where the database does not answer: whoever asks comes again."""
+    async def _page(self, topic_id: UUID, after: int) -> Sequence[LogFrame] | None:
+        """None where the database does not answer: whoever asks comes again."""
         try:
             return await self._reading(self.log.frames(topic_id, after, self.settings.page))
         except Exception as error:
             log.warning("realtime_read_failed", error=repr(error))
-            return ()
+            return None
 
     async def _reading(self, reading: Awaitable[T]) -> T:
         async with self._reads:

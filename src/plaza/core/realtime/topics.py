@@ -97,7 +97,7 @@ class Follower:
 
     def reach_end(self) -> bool:
         """After a page that was not full. False: more has happened than could be kept, or sent at once; read on."""
-        if self.passing is None or self.position < self._given:
+        if self.passing is None or self.position < max(self._given, self._since):
             return False
         more = [each for each in self.passing if each.seq > self.position]
         if not self.socket.has_room_for(len(more), sum(len(each.frame) for each in more)):
@@ -138,9 +138,8 @@ class Topics:
             if has_joined or changed_at <= seq:
                 self.attach(socket, topic_id, seq)
         for topic_id, (changed_at, has_joined) in noted.items():
-            if has_joined and topic_id not in topics and not self._is_gone(topic_id, socket.user_id, changed_at):
-                self.attach(socket, topic_id, changed_at - 1)
-                self._knows(self.by_id.get(topic_id), changed_at)
+            if has_joined and topic_id not in topics:
+                self._knows(self._joined(topic_id, {socket.user_id: changed_at}), changed_at)
 
     def attach(self, socket: Socket, topic_id: UUID, seq: int) -> None:
         """It has, or wants, everything up to `seq`."""

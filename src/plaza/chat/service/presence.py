@@ -1,0 +1,200 @@
+"""Presence: who is there, as far as the asker may know.
+
+Sockets tell of their coming and going without waiting; once in a while everything that gathered goes to Redis in one pipeline, and
+whatever it changed for somebody who watches goes out as a delta. Who shares no conversation with the asker looks offline to him.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from datetime import UTC, datetime
+from uuid import UUID
+
+import structlog
+from redis.asyncio import Redis
+
+from plaza.chat.frames import PresenceChanged
+from plaza.chat.repository import ParticipantRepository
+from plaza.chat.repository.presence import PresenceRepository, Trace
+from plaza.chat.schemas.presence import PresenceView, Status
+from plaza.chat.service.access import ENTRANCE, Entrance
+from plaza.core.actor import Actor
+from plaza.core.clock import Clock, spelled_in_full
+from plaza.core.db import Database
+from plaza.core.errors import Unavailable
+from plaza.core.realtime import Close, Frame, Hub, Socket
+from plaza.core.result import ServiceResult, success
+from plaza.core.service import Service, flow
+from plaza.domain_events.chat import ConversationId
+from plaza.domain_events.identity import UserId
+
+log = structlog.get_logger(__name__)
+
+_HIDDEN = (Status.INVISIBLE, Status.OFFLINE)
+_SIGNAL = "presence"
+_SOCKET = "socket:"
+
+
+class PresenceService(Service):
+    BEAT_S = 20.0
+    GATHER_S = 0.25  # a page that reloads does not blink
+
+    def __init__(self, db: Database, clock: Clock, redis: Redis, hub: Hub) -> None:
+        super().__init__(db)
+        self.clock, self.hub = clock, hub
+        self.presences, self.participants = PresenceRepository(db, redis), ParticipantRepository(db)
+        self.entrance = Entrance(db)
+        self._sockets: set[Socket] = set()
+        self._came: set[Socket] = set()
+        self._went: set[Socket] = set()
+        self._watchers: defaultdict[UUID, set[Socket]] = defaultdict(set)
+        self._watched: dict[Socket, frozenset[UUID]] = {}
+        self._told: dict[UUID, Status] = {}
+        self._changed: set[UUID] = set()
+        self._due = asyncio.Event()
+        hub.on_signal(_SIGNAL, self._heard)
+
+    @flow(Unavailable)
+    async def choose(self, actor: Actor, status: Status, device: str | None = None) -> ServiceResult[PresenceView]:
+        """Holds until the next choice, on all devices; it is a heartbeat as well."""
+        await self.presences.choose(actor.user_id, status, self.clock.now())
+        return await self.heartbeat(actor, device)
+
+    @flow(Unavailable)
+    async def heartbeat(self, actor: Actor, device: str | None = None) -> ServiceResult[PresenceView]:
+        """The device is here for another minute; without a name it is the session."""
+        name = device or f"session:{actor.session_id}"
+        await self.presences.beat({actor.user_id: [name]}, self.clock.now())
+        await self.hub.signal(_SIGNAL, [actor.user_id])
+        (view,) = (await self.of(actor, [actor.user_id])).unwrap()
+        return success(view)
+
+    @flow(Unavailable)
+    async def of(self, actor: Actor, user_ids: Collection[UUID]) -> ServiceResult[list[PresenceView]]:
+        """In the order asked for, each once. One's own is told as it was chosen."""
+        asked = list(dict.fromkeys(user_ids))
+        known = {*await self.presences.acquainted(actor.user_id, asked), actor.user_id}
+        traces = await self.presences.traces([each for each in asked if each in known], self.clock.now())
+        return success([self._view(each, traces.get(each), own=each == actor.user_id) for each in asked])
+
+    @flow(*ENTRANCE, Unavailable)
+    async def of_conversation(self, actor: Actor, conversation_id: ConversationId) -> ServiceResult[list[PresenceView]]:
+        await self.entrance.check(conversation_id, actor.user_id)
+        return await self.of(actor, await self.participants.live_user_ids(conversation_id))
+
+    # sockets
+
+    def came(self, socket: Socket) -> None:
+        self._sockets.add(socket)
+        self._came.add(socket)
+        self._due.set()
+
+    def went(self, socket: Socket) -> None:
+        if socket in self._sockets:
+            self._sockets.discard(socket)
+            self._came.discard(socket)
+            self._went.add(socket)
+            self._watch_only(socket, frozenset())
+            self._due.set()
+
+    @flow(Unavailable)
+    async def watch(self, actor: Actor, socket: Socket, user_ids: Collection[UUID]) -> ServiceResult[None]:
+        """The socket hears of changes of these people from now on, and of nobody else's."""
+        known = frozenset(await self.presences.acquainted(actor.user_id, user_ids))
+        fresh = [each for each in known if each not in self._told]
+        traces = await self.presences.traces(fresh, self.clock.now())
+        if not socket.is_closing:
+            self._told.update({each: self._view(each, trace).status for each, trace in traces.items()})
+            self._watch_only(socket, known)
+        return success(None)
+
+    async def run(self) -> None:
+        """Until cancelled. Without Redis nobody's presence changes."""
+        loop = asyncio.get_running_loop()
+        beat_at = loop.time() + self.BEAT_S
+        while True:
+            try:
+                async with asyncio.timeout_at(beat_at):
+                    await self._due.wait()
+                await asyncio.sleep(self.GATHER_S)
+            except TimeoutError:
+                beat_at = loop.time() + self.BEAT_S
+                self._came |= self._sockets
+                self._changed |= self._watchers.keys()
+            self._due.clear()
+            try:
+                await self.settle()
+            except Unavailable:
+                log.warning("presence_not_settled")
+
+    async def settle(self) -> None:
+        """Tells Redis who came and went, and the watchers what that changed. Raises Unavailable; the next heartbeat makes up for it."""
+        came, self._came = self._came, set()
+        went, self._went = self._went, set()
+        if went:
+            await self.presences.drop(_by_user(went))
+        alive = await self.presences.beat(_by_user(came), self.clock.now())
+        self._close_surplus(alive)
+        if moved := {each.user_id for each in came | went}:
+            await self.hub.signal(_SIGNAL, moved)
+        changed, self._changed = self._changed & self._watchers.keys(), set()
+        for user_id, trace in (await self.presences.traces(list(changed), self.clock.now())).items():
+            self._tell(self._view(user_id, trace))
+
+    def _close_surplus(self, alive: dict[UUID, list[str]]) -> None:
+        """The hub counts the sockets of its own process; these are those of all. The oldest have the smallest ids."""
+        for devices in alive.values():
+            sockets = sorted(each.removeprefix(_SOCKET) for each in devices if each.startswith(_SOCKET))
+            if surplus := sockets[: -self.hub.settings.sockets_per_user]:
+                self.hub.close_sockets([UUID(each) for each in surplus], Close.TOO_MANY_SOCKETS)
+
+    def _heard(self, user_ids: Collection[UUID]) -> None:
+        if changed := self._watchers.keys() & set(user_ids):
+            self._changed |= changed
+            self._due.set()
+
+    def _tell(self, view: PresenceView) -> None:
+        if self._told.get(view.user_id) is view.status:
+            return
+        self._told[view.user_id] = view.status
+        changed = PresenceChanged(user_id=view.user_id, status=view.status, last_seen_at=view.last_seen_at)
+        frame = Frame.of(changed)
+        for socket in self._watchers.get(view.user_id, ()):
+            socket.push(frame)
+
+    def _watch_only(self, socket: Socket, user_ids: frozenset[UUID]) -> None:
+        for user_id in self._watched.pop(socket, frozenset()):
+            self._watchers[user_id].discard(socket)
+        for user_id in user_ids:
+            self._watchers[user_id].add(socket)
+        if user_ids:
+            self._watched[socket] = user_ids
+        for user_id in [each for each, sockets in self._watchers.items() if not sockets]:
+            del self._watchers[user_id]
+            self._told.pop(user_id, None)
+
+    def _view(self, user_id: UUID, trace: Trace | None, *, own: bool = False) -> PresenceView:
+        """A hidden one was seen for the last time when he hid."""
+        if trace is None:
+            return PresenceView(user_id=UserId(user_id), status=Status.OFFLINE, last_seen_at=None)
+        chosen, seen_at = trace.chosen, trace.seen_at
+        status = chosen.status if chosen is not None else Status.ONLINE
+        if not own and chosen is not None and status in _HIDDEN:
+            status, seen_at = Status.OFFLINE, None if seen_at is None else min(seen_at, chosen.at)
+        if not trace.is_here:
+            status = Status.OFFLINE
+        seen = None if seen_at is None else spelled_in_full(datetime.fromtimestamp(seen_at, UTC))
+        return PresenceView(user_id=UserId(user_id), status=status, last_seen_at=seen)
+
+
+def device_of(socket: Socket) -> str:
+    return f"{_SOCKET}{socket.id}"
+
+
+def _by_user(sockets: Iterable[Socket]) -> dict[UUID, list[str]]:
+    found: defaultdict[UUID, list[str]] = defaultdict(list)
+    for socket in sockets:
+        found[socket.user_id].append(device_of(socket))
+    return found

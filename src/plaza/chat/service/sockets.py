@@ -1,0 +1,57 @@
+"""Who may open a socket, what it may resume, and what ends it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from plaza.chat.errors import ConversationNotFound
+from plaza.chat.service.access import ENTRANCE, Entrance
+from plaza.core.actor import Actor
+from plaza.core.db import Database
+from plaza.core.errors import Unauthenticated
+from plaza.core.realtime import Hub
+from plaza.core.result import ServiceResult, success
+from plaza.core.service import Service, flow, query
+from plaza.domain_events.chat import ConversationId
+from plaza.domain_events.identity import SessionId
+from plaza.identity import SessionWatch, TicketService, TokenService
+
+
+class SocketService(Service):
+    def __init__(
+        self, db: Database, hub: Hub, tickets: TicketService, tokens: TokenService, watch: SessionWatch
+    ) -> None:
+        super().__init__(db)
+        self.hub, self.tickets, self.tokens, self.watch = hub, tickets, tokens, watch
+        self.entrance = Entrance(db)
+        watch.on_end(hub.end_session)
+
+    @flow(TicketService.redeem)
+    async def by_ticket(self, ticket: str) -> ServiceResult[Actor]:
+        return await self.tickets.redeem(ticket)
+
+    @flow(Unauthenticated)
+    async def by_token(self, token: str) -> ServiceResult[Actor]:
+        return success(await self.tokens.authenticate(token))
+
+    async def has_ended(self, actor: Actor) -> bool:
+        """To be asked once the hub knows the socket: from then on it closes it by itself."""
+        return actor.session_id is not None and await self.watch.has_ended(SessionId(actor.session_id))
+
+    @query(*ENTRANCE)
+    async def enter(self, actor: Actor, conversation_id: ConversationId) -> ServiceResult[None]:
+        await self.entrance.check(conversation_id, actor.user_id)
+        return success(None)
+
+    @query(*ENTRANCE)
+    async def positions(
+        self, actor: Actor, wanted: Mapping[ConversationId, int | None]
+    ) -> ServiceResult[dict[UUID, tuple[int, int]]]:
+        """Of each conversation its last seq, and the one after which to resume: the last, too, where none is named."""
+        heads = await self.hub.log.topics_of(actor.user_id)
+        for conversation_id in wanted:
+            if conversation_id not in heads:
+                await self.entrance.check(conversation_id, actor.user_id)
+                raise ConversationNotFound
+        return success({id: (heads[id], heads[id] if after is None else after) for id, after in wanted.items()})
