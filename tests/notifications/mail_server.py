@@ -66,9 +66,9 @@ class MailServer:
         return AuthResult(success=data.password == b"right p@ss", handled=False)
 
     @contextlib.asynccontextmanager
-    async def running(self, **options: Any) -> AsyncIterator[MailServer]:
+    async def running(self, *, port: int = 0, **options: Any) -> AsyncIterator[MailServer]:
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: SMTP(self, hostname="mail", loop=loop, **options), "127.0.0.1", 0)
+        server = await loop.create_server(lambda: SMTP(self, hostname="mail", loop=loop, **options), "127.0.0.1", port)
         try:
             self.port = server.sockets[0].getsockname()[1]
             yield self

@@ -132,9 +132,8 @@ async def test_starttls_is_required_where_the_url_says_so(server: MailServer) ->
 
 async def test_it_logs_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     server = MailServer()
-    options = {"authenticator": server.authenticate, "auth_required": True, "tls_context": self_signed(tmp_path)}
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate.pem"))
-    async with server.running(**options):
+    async with server.running(authenticator=server.authenticate, auth_required=True, tls_context=self_signed(tmp_path)):
         await gateway(server, login="ada:right%20p%40ss@").send(MAIL)
         assert server.logins == [("ada", "right p@ss")]
         with pytest.raises(aiosmtplib.SMTPAuthenticationError):

@@ -64,5 +64,5 @@ async def work(given: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    configure_logging(LoggingSettings(level="warning", format="json"), "worker")
+    configure_logging(LoggingSettings(level="error", format="json"), "worker")
     uvloop.run(work(json.loads(os.environ[VARIABLE])))

@@ -67,10 +67,11 @@ class Runner:
         except DomainError as error:
             return await self._refused(lease, error)
         except Exception as error:
-            log.warning("job_failed", exc_info=error)
+            told = describe(error, brief=bool(lease.entry.secrets))
+            # where another server is away, one line per try is enough
+            log.warning("job_failed", error=told, exc_info=None if handler.outside else error)
             # a lost database is not this job's failure; an outside job may as well have lost its own server
-            counted = handler.outside or not is_lost_server(error)
-            return await self._later(lease, describe(error, brief=bool(lease.entry.secrets)), counted=counted)
+            return await self._later(lease, told, counted=handler.outside or not is_lost_server(error))
         if isinstance(result, Failure):
             return await self._refused(lease, result.error)
         if scope.must_finish:
