@@ -32,7 +32,7 @@ ENV PATH=/opt/plaza/bin:$PATH \
     PLAZA_PORT=8000
 USER 10001:10001
 EXPOSE 8000
-# Alive, not ready: a container is not to be replaced because PostgreSQL is away. It asks the API; a worker has to be asked otherwise.
+# Alive, not ready: a container is not to be replaced because PostgreSQL is away. A worker is asked on its own port.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --start-interval=1s --retries=3 \
     CMD ["python", "-c", "import os, urllib.request as u; u.urlopen(f\"http://127.0.0.1:{os.environ['PLAZA_PORT']}/health/live\", timeout=4)"]
 # plaza serve, plaza worker, plaza migrate ...

@@ -89,6 +89,7 @@ def worker() -> None:
     """Run the worker: jobs, event handlers, crons."""
     import uvloop
 
+    from plaza.app.probes import probes
     from plaza.app.runtime import Runtime
     from plaza.core.jobs import JobWorker
 
@@ -97,7 +98,7 @@ def worker() -> None:
     async def main() -> None:
         runtime = Runtime(configuration, "worker")
         worker = JobWorker(runtime.jobs)
-        async with runtime.running("worker"):
+        async with runtime.running("worker"), probes(runtime):
             await worker.run()
 
     uvloop.run(main())

@@ -30,6 +30,7 @@ class PlazaSettings(msgspec.Struct, frozen=True):
     env: Literal["development", "test", "production"] = "development"
     host: str = "127.0.0.1"
     port: int = 8000
+    worker_port: int = 0  # where a worker answers /health and /metrics; 0 is nowhere
     public_url: str = ""
     secret_key: str = DEVELOPMENT_SECRET
     secret_key_fallbacks: tuple[str, ...] = ()
@@ -46,6 +47,8 @@ class PlazaSettings(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         if not 0 < self.port < 65536:
             raise ValueError("port must lie between 1 and 65535")
+        if not 0 <= self.worker_port < 65536 or self.worker_port == self.port:
+            raise ValueError("worker_port must lie between 1 and 65535 and differ from PLAZA_PORT, or be 0")
         if self.env == "production":
             if self.secret_key == DEVELOPMENT_SECRET or len(self.secret_key) < 32:
                 raise ValueError("secret_key must be set to at least 32 random characters in production")
