@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import text
 
 from plaza.core.actor import Actor
+from plaza.core.errors import Unauthenticated
 from plaza.core.result import ServiceResult
 from plaza.domain_events.identity import UserId
 from plaza.identity import Origin, TokenPair, TokenService, UserService
@@ -55,6 +56,14 @@ async def register(plaza: Stage, email: str, password: str | None = PASSWORD, na
 
 async def verify(plaza: Stage, email: str, code: str, origin: Origin = HERE) -> ServiceResult[TokenPair]:
     return await plaza[RegistrationService].verify(VerifyEmailInput(email=email, code=code), origin)
+
+
+async def is_accepted(plaza: Stage, access_token: str) -> bool:
+    try:
+        await plaza[TokenService].authenticate(access_token)
+    except Unauthenticated:
+        return False
+    return True
 
 
 async def mails_to(plaza: Stage, email: str, *, at_least: int = 1) -> list[dict[str, Any]]:

@@ -57,7 +57,7 @@ async def test_a_newcomer_signs_up_by_the_mailed_code(plaza: Stage, client: http
     async with plaza.client(pair["access_token"]) as signed_in:
         me = (await signed_in.get("/api/v1/auth/user")).json()
     assert me["display_name"] == "Ada Lovelace"
-    assert (await logged_in(plaza, ADA)).id
+    assert str((await logged_in(plaza, ADA)).id) == pair["user"]["id"]
     [_, welcome] = await mails_to(plaza, ADA, at_least=2)
     assert "Welcome" in welcome["subject"]
 

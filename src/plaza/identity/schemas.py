@@ -270,17 +270,20 @@ class NewUser(msgspec.Struct, frozen=True, kw_only=True):
     display_name: str
 
 
+Seconds = Annotated[int, Meta(ge=0, le=253_402_300_799)]  # since the epoch, within the calendar
+
+
 class Claims(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Of an access token (RFC 9068); times are seconds since the epoch."""
+    """Of an access token (RFC 9068)."""
 
     iss: str
     aud: str
     sub: UserId
     sid: SessionId
-    iat: int
-    nbf: int
-    exp: int
-    auth_time: int
+    iat: Seconds
+    nbf: Seconds
+    exp: Seconds
+    auth_time: Seconds
     staff: bool = False
     superuser: bool = False
 

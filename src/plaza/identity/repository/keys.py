@@ -26,11 +26,11 @@ class KeyRepository(Repository[SigningKey]):
         return (await self.db.session.scalars(statement, execution_options={"populate_existing": True})).one_or_none()
 
     async def usable(self, retired_after: datetime) -> list[tuple[str, str | None, dict[str, Any], datetime | None]]:
-        """(kid, sealed private key, public key, retired_at), the newest first."""
+        """(kid, sealed private key, public key, retired_at), the signing one first."""
         statement = (
             select(SigningKey.kid, SigningKey.sealed_private_key, SigningKey.public_key, SigningKey.retired_at)
             .where(func.coalesce(SigningKey.retired_at > retired_after, True))
-            .order_by(SigningKey.created_at.desc())
+            .order_by(SigningKey.retired_at.desc().nulls_first(), SigningKey.created_at.desc())
         )
         async with self.db.reading() as connection:
             return [tuple(row) for row in await connection.execute(statement)]

@@ -110,7 +110,7 @@ class TokenService(Service):
             raise Unauthenticated
         try:
             header = msgspec.json.decode(_decoded(shape[1]), type=Header)
-        except (ValueError, msgspec.DecodeError) as error:
+        except (ValueError, RecursionError, msgspec.DecodeError) as error:
             raise Unauthenticated from error
         if (
             header.alg != "ES256"
@@ -123,7 +123,7 @@ class TokenService(Service):
             raise Unauthenticated
         try:
             claims = msgspec.json.decode(jws.deserialize_compact(token, key, registry=_ES256).payload, type=Claims)
-        except (JoseError, ValueError, msgspec.DecodeError) as error:
+        except (JoseError, ValueError, RecursionError, msgspec.DecodeError) as error:
             raise Unauthenticated from error
         return self._accept(claims)
 

@@ -1,0 +1,344 @@
+"""Refresh tokens and the sessions that they keep alive."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from plaza.core.errors import Unauthenticated
+from plaza.core.ids import uuid7
+from plaza.core.result import Failure, Success
+from plaza.domain_events.identity import SessionId
+from plaza.identity import SessionService, TokenPair, TokenService
+from tests.identity.builders import ELSEWHERE, HERE, PASSWORD, Person, a_person, is_accepted, logged_in
+from tests.support.clock import ManualClock
+from tests.support.stage import Stage
+
+ADA, GRACE = "ada@example.com", "grace@example.com"
+
+
+async def refresh(plaza: Stage, token: str | None) -> TokenPair:
+    assert token is not None
+    return (await plaza[SessionService].refresh(token, HERE)).unwrap()
+
+
+async def is_refused(plaza: Stage, token: str | None) -> bool:
+    assert token is not None
+    result = await plaza[SessionService].refresh(token, HERE)
+    return isinstance(result, Failure) and result.error.code == "UNAUTHENTICATED"
+
+
+async def reasons(plaza: Stage) -> list[str | None]:
+    async with plaza.runtime.db.reader.connect() as connection:
+        return list(
+            (await connection.execute(text("select revoked_reason from identity_session order by id"))).scalars()
+        )
+
+
+async def test_a_refresh_rotates(plaza: Stage) -> None:
+    person = await a_person(plaza)
+    first = await refresh(plaza, person.refresh_token)
+    assert first.refresh_token != person.refresh_token
+    assert first.user.id == person.id
+    second = await refresh(plaza, first.refresh_token)
+    assert len({person.refresh_token, first.refresh_token, second.refresh_token}) == 3
+    actor = await plaza[TokenService].authenticate(second.access_token)
+    assert actor.session_id == person.actor.session_id
+
+
+async def test_ten_at_once_get_one_successor(plaza: Stage) -> None:
+    person = await a_person(plaza)
+    pairs = await asyncio.gather(*(refresh(plaza, person.refresh_token) for _ in range(10)))
+    assert len({pair.refresh_token for pair in pairs}) == 1
+    async with plaza.runtime.db.reader.connect() as connection:
+        assert (await connection.execute(text("select count(*) from identity_refresh_token"))).scalar_one() == 2
+    await refresh(plaza, pairs[0].refresh_token)
+    assert await reasons(plaza) == [None]
+
+
+async def test_a_lost_answer_is_given_again_byte_for_byte(plaza: Stage, clock: ManualClock) -> None:
+    person = await a_person(plaza)
+    first = await refresh(plaza, person.refresh_token)
+    clock.advance(timedelta(seconds=29))
+    assert (await refresh(plaza, person.refresh_token)).refresh_token == first.refresh_token
+
+
+async def test_after_the_grace_a_used_token_ends_its_family(plaza: Stage, clock: ManualClock) -> None:
+    person = await a_person(plaza)
+    first = await refresh(plaza, person.refresh_token)
+    clock.advance(timedelta(seconds=30))
+    assert await is_refused(plaza, person.refresh_token)
+    assert await reasons(plaza) == ["refresh_reused"]  # committed although the answer is a refusal
+    assert await is_refused(plaza, first.refresh_token)
+    assert not await is_accepted(plaza, first.access_token)
+
+
+async def test_the_grace_ends_when_the_successor_is_used(plaza: Stage) -> None:
+    person = await a_person(plaza)
+    first = await refresh(plaza, person.refresh_token)
+    second = await refresh(plaza, first.refresh_token)
+    assert await is_refused(plaza, person.refresh_token)
+    assert await reasons(plaza) == ["refresh_reused"]
+    assert await is_refused(plaza, second.refresh_token)
+
+
+async def test_reuse_ends_one_family_only(plaza: Stage) -> None:
+    person = await a_person(plaza)
+    other = await logged_in(plaza, ADA, origin=ELSEWHERE)
+    first = await refresh(plaza, person.refresh_token)
+    await refresh(plaza, first.refresh_token)
+    assert await is_refused(plaza, person.refresh_token)
+    assert await is_accepted(plaza, other.pair.access_token)
+    await refresh(plaza, other.refresh_token)
+
+
+async def test_an_old_token_and_its_successor_at_once_leave_no_usable_copy(plaza: Stage) -> None:
+    """Whichever comes first: the successor rotates, or the family is gone."""
+    for _ in range(5):
+        person = await a_person(plaza, f"{uuid7()}@example.com")
+        first = await refresh(plaza, person.refresh_token)
+        results = await asyncio.gather(
+            *(
+                plaza[SessionService].refresh(token, HERE)
+                for token in (first.refresh_token or "", person.refresh_token) * 3
+            )
+        )
+        given = {each.value.refresh_token for each in results if isinstance(each, Success)} - {first.refresh_token}
+        assert len(given) <= 1
+
+
+@pytest.mark.parametrize("token", ["", "x", "\x7f" * 50, "eyJhbGciOiJFUzI1NiJ9.e30.x", "é" * 20])
+async def test_what_is_no_refresh_token_is_refused(plaza: Stage, token: str) -> None:
+    await a_person(plaza)
+    assert await is_refused(plaza, token)
+
+
+async def test_an_access_token_does_not_refresh(plaza: Stage) -> None:
+    person = await a_person(plaza)
+    assert await is_refused(plaza, person.pair.access_token)
+    with pytest.raises(Unauthenticated):
+        await plaza[TokenService].authenticate(person.refresh_token)
+
+
+async def test_an_idle_session_ends_after_seven_days(plaza: Stage, clock: ManualClock) -> None:
+    person = await a_person(plaza)
+    clock.advance(timedelta(days=6, hours=23))
+    pair = await refresh(plaza, person.refresh_token)
+    clock.advance(timedelta(days=6, hours=23))
+    pair = await refresh(plaza, pair.refresh_token)
+    clock.advance(timedelta(days=7))
+    assert await is_refused(plaza, pair.refresh_token)
+
+
+async def test_no_session_lasts_longer_than_ninety_days(plaza: Stage, clock: ManualClock) -> None:
+    pair = (await a_person(plaza)).pair
+    for _ in range(14):
+        clock.advance(timedelta(days=6))
+        pair = await refresh(plaza, pair.refresh_token)
+    clock.advance(timedelta(days=5, hours=23, minutes=55))
+    last = await refresh(plaza, pair.refresh_token)
+    assert last.expires_in == 300  # an access token does not outlive its session either
+    clock.advance(timedelta(minutes=5))
+    assert not await is_accepted(plaza, last.access_token)
+    assert await is_refused(plaza, last.refresh_token)
+
+
+@pytest.mark.parametrize("status", ["banned", "deactivated"])
+async def test_a_disabled_account_is_not_refreshed(plaza: Stage, status: str) -> None:
+    person = await a_person(plaza)
+    async with plaza.runtime.db.engine.begin() as connection:
+        await connection.execute(text("update identity_user set status = :status"), {"status": status})
+    assert await is_refused(plaza, person.refresh_token)
+
+
+async def test_only_hashes_are_stored(plaza: Stage) -> None:
+    person = await a_person(plaza)
+    pair = await refresh(plaza, person.refresh_token)
+    async with plaza.runtime.db.reader.connect() as connection:
+        for table in ("identity_refresh_token", "identity_session"):
+            rows = "".join((await connection.execute(text(f"select t::text from {table} t"))).scalars())
+            assert rows
+            for secret in (person.refresh_token, pair.refresh_token or "", pair.access_token):
+                assert secret not in rows
+                assert secret.encode().hex() not in rows
+
+
+# Over HTTP: bodies, cookies, lists
+
+
+async def login(client: httpx.AsyncClient, *, cookie: bool) -> httpx.Response:
+    answer = await client.post(
+        f"/api/v1/auth/login?cookie={str(cookie).lower()}", json={"identifier": ADA, "password": PASSWORD}
+    )
+    assert answer.status_code == 200
+    return answer
+
+
+def cookie_of(answer: httpx.Response) -> dict[str, str]:
+    """Its parts in lower case, the value under "value"."""
+    [header] = answer.headers.get_list("set-cookie")
+    first, *rest = [part.strip() for part in header.split(";")]
+    name, _, value = first.partition("=")
+    assert name == "plaza_refresh"
+    return {"value": value.strip('"'), **{key.lower(): text for key, _, text in (part.partition("=") for part in rest)}}
+
+
+async def test_the_cookie_holds_the_refresh_token_where_scripts_cannot_read_it(
+    plaza: Stage, client: httpx.AsyncClient
+) -> None:
+    await a_person(plaza)
+    answer = await login(client, cookie=True)
+    assert answer.json()["refresh_token"] is None
+    cookie = cookie_of(answer)
+    assert cookie["path"] == "/api/v1/auth"
+    assert cookie["samesite"].lower() == "strict"
+    assert cookie["max-age"] == str(7 * 86_400)
+    assert "httponly" in cookie
+    assert "secure" not in cookie  # this stage speaks http
+    assert "domain" not in cookie
+
+
+async def test_a_token_that_came_by_cookie_goes_back_by_cookie_only(plaza: Stage, client: httpx.AsyncClient) -> None:
+    await a_person(plaza)
+    first = cookie_of(await login(client, cookie=True))["value"]
+    answer = await client.post("/api/v1/auth/token/refresh")
+    assert answer.status_code == 200
+    assert answer.json()["refresh_token"] is None
+    assert cookie_of(answer)["value"] != first
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+async def test_without_the_wish_for_a_cookie_there_is_none(plaza: Stage, client: httpx.AsyncClient) -> None:
+    await a_person(plaza)
+    answer = await login(client, cookie=False)
+    assert "set-cookie" not in answer.headers
+    again = await client.post("/api/v1/auth/token/refresh", json={"refresh_token": answer.json()["refresh_token"]})
+    assert again.status_code == 200
+    assert again.json()["refresh_token"]
+    assert "set-cookie" not in again.headers
+    into_cookie = await client.post(
+        "/api/v1/auth/token/refresh?cookie=true", json={"refresh_token": again.json()["refresh_token"]}
+    )
+    assert into_cookie.json()["refresh_token"] is None
+    assert cookie_of(into_cookie)["value"]
+
+
+async def test_the_cookie_opens_nothing_else(plaza: Stage, client: httpx.AsyncClient) -> None:
+    await a_person(plaza)
+    value = cookie_of(await login(client, cookie=True))["value"]
+    client.cookies.clear()
+    for path in ("/api/v1/auth/user", "/api/v1/auth/sessions", "/api/v1/chat/conversations"):
+        answer = await client.get(path, headers={"Cookie": f"plaza_refresh={value}"})
+        assert (answer.status_code, answer.json()["code"]) == (401, "UNAUTHENTICATED")
+
+
+async def test_nothing_to_refresh_with(plaza: Stage, client: httpx.AsyncClient) -> None:
+    answer = await client.post("/api/v1/auth/token/refresh", json={})
+    assert (answer.status_code, answer.json()["code"]) == (401, "UNAUTHENTICATED")
+    assert (await client.post("/api/v1/auth/logout")).status_code == 401
+
+
+async def test_logout_by_each_proof(plaza: Stage, client: httpx.AsyncClient) -> None:
+    await a_person(plaza)
+
+    by_bearer = await logged_in(plaza, ADA)
+    answer = await client.post(
+        "/api/v1/auth/logout", headers={"Authorization": f"Bearer {by_bearer.pair.access_token}"}
+    )
+    assert (answer.status_code, answer.content) == (204, b"")
+
+    by_body = await logged_in(plaza, ADA)
+    answer = await client.post("/api/v1/auth/logout", json={"refresh_token": by_body.refresh_token})
+    assert answer.status_code == 204
+
+    by_cookie = (await login(client, cookie=True)).json()["access_token"]
+    answer = await client.post("/api/v1/auth/logout")
+    assert answer.status_code == 204
+    assert cookie_of(answer)["value"] in ("", "null")
+
+    for person in (by_bearer, by_body):
+        assert not await is_accepted(plaza, person.pair.access_token)
+        assert await is_refused(plaza, person.refresh_token)
+    assert not await is_accepted(plaza, by_cookie)
+    assert (await client.post("/api/v1/auth/logout", json={"refresh_token": by_body.refresh_token})).status_code == 204
+
+
+async def test_logout_all_ends_every_own_session_and_no_other(plaza: Stage) -> None:
+    grace = await a_person(plaza, GRACE, name="Grace")
+    first = await a_person(plaza)
+    second = await logged_in(plaza, ADA, origin=ELSEWHERE)
+    async with plaza.client(first.pair.access_token) as client:
+        assert (await client.post("/api/v1/auth/logout-all")).status_code == 204
+    for person in (first, second):
+        assert not await is_accepted(plaza, person.pair.access_token)
+        assert await is_refused(plaza, person.refresh_token)
+    assert await is_accepted(plaza, grace.pair.access_token)
+
+
+async def test_a_login_during_logout_all_is_ended_or_newer(plaza: Stage) -> None:
+    person = await a_person(plaza)
+    results = await asyncio.gather(
+        *(logged_in(plaza, ADA) for _ in range(4)),
+        plaza[SessionService].logout_all(person.actor),
+        *(logged_in(plaza, ADA) for _ in range(4)),
+    )
+    alive = [await is_accepted(plaza, each.pair.access_token) for each in results if isinstance(each, Person)]
+    async with plaza.runtime.db.reader.connect() as connection:
+        open_sessions = (
+            await connection.execute(text("select count(*) from identity_session where revoked_at is null"))
+        ).scalar_one()
+    assert sum(alive) == open_sessions
+
+
+async def test_sessions_are_paged_newest_first(plaza: Stage) -> None:
+    await a_person(plaza)
+    people = [await logged_in(plaza, ADA) for _ in range(4)]
+    await a_person(plaza, GRACE, name="Grace")
+    seen: list[str] = []
+    async with plaza.client(people[-1].pair.access_token) as client:
+        page = (await client.get("/api/v1/auth/sessions?limit=2")).json()
+        seen += [each["id"] for each in page["items"]]
+        while page["next_cursor"]:
+            page = (
+                await client.get("/api/v1/auth/sessions", params={"limit": 2, "cursor": page["next_cursor"]})
+            ).json()
+            seen += [each["id"] for each in page["items"]]
+        foreign = await client.get("/api/v1/auth/sessions?cursor=AAAA")
+    assert len(seen) == len(set(seen)) == 5
+    assert seen == sorted(seen, reverse=True)
+    assert seen[0] == str(people[-1].actor.session_id)
+    assert (foreign.status_code, foreign.json()["code"]) == (400, "INVALID_CURSOR")
+
+
+async def test_a_cursor_of_somebody_else_is_refused(plaza: Stage) -> None:
+    ada, grace = await a_person(plaza), await a_person(plaza, GRACE, name="Grace")
+    await logged_in(plaza, ADA)
+    async with plaza.client(ada.pair.access_token) as client:
+        cursor = (await client.get("/api/v1/auth/sessions?limit=1")).json()["next_cursor"]
+    async with plaza.client(grace.pair.access_token) as client:
+        answer = await client.get("/api/v1/auth/sessions", params={"cursor": cursor})
+    assert (answer.status_code, answer.json()["code"]) == (400, "INVALID_CURSOR")
+
+
+async def test_a_session_is_renamed_and_ended_by_its_owner_only(plaza: Stage) -> None:
+    ada, grace = await a_person(plaza), await a_person(plaza, GRACE, name="Grace")
+    path = f"/api/v1/auth/sessions/{ada.actor.session_id}"
+    async with plaza.client(grace.pair.access_token) as client:
+        for answer in (await client.patch(path, json={"name": "mine"}), await client.delete(path)):
+            assert (answer.status_code, answer.json()["code"]) == (404, "SESSION_NOT_FOUND")
+    assert await is_accepted(plaza, ada.pair.access_token)
+    async with plaza.client(ada.pair.access_token) as client:
+        renamed = await client.patch(path, json={"name": "  Kitchen  "})
+        assert renamed.status_code == 200
+        assert renamed.json()["device"]["name"] == "Kitchen"
+        assert renamed.json()["current"] is True
+        assert (await client.patch(path, json={"name": "a\u202eb"})).status_code == 400
+        assert (await client.delete(path)).status_code == 204
+        assert (await client.get("/api/v1/auth/user")).status_code == 401
+    unknown = await plaza[SessionService].end(grace.actor, SessionId(uuid7()))
+    assert isinstance(unknown, Failure)
+    assert unknown.error.code == "SESSION_NOT_FOUND"
