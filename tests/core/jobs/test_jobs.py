@@ -43,7 +43,7 @@ async def test_a_notification_hastens_what_polling_would_find(jobs: Jobs, probe:
 
 async def test_without_the_notification_polling_finds_it(jobs: Jobs, probe: ProbeService, table: Table) -> None:
     async with working(jobs) as worker:
-        worker.relay.wake = lambda: None  # type: ignore[method-assign] # as if every notification were lost
+        worker.relay.wake = lambda queue=None: None  # type: ignore[method-assign] # as if every notification were lost
         await probe.request(Note(value="polled"))
         await table.ended()
     assert await table.effects() == [("note", "polled")]

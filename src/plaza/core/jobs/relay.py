@@ -38,6 +38,7 @@ class Relay:
         self._woken, self._idle = asyncio.Event(), asyncio.Event()
         self._idle.set()
         self._stopping = False
+        self._worth_a_look: set[str] = set()
         every = [entry.handler.timeout for each in entries.values() for entry in each]
         self.lane = ArqLane(
             redis_url,
@@ -48,18 +49,21 @@ class Relay:
             on_lost=self._release_unstarted,
         )
 
-    def wake(self) -> None:
+    def wake(self, queue: str | None = None) -> None:
+        """There may be something to lease, in this queue or in any."""
+        self._worth_a_look.update(self.entries if queue is None else [queue])
         self._woken.set()
 
     async def run(self) -> None:
         """Until `stop`."""
+        polled = 0.0
         while not self._stopping:
             self._woken.clear()
-            await self._release_stale()
-            if self.lane.is_ready:
-                await self.store.take_back()
-                for queue in self.entries:
-                    await self._fill(queue)
+            if time.monotonic() >= polled + self.poll_s:
+                polled = time.monotonic()
+                await self._poll()
+            while self.lane.is_ready and self._worth_a_look:
+                await self._fill(self._worth_a_look.pop())
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._woken.wait(), self.poll_s)
 
@@ -87,6 +91,12 @@ class Relay:
     async def release_all(self) -> None:
         """Once nothing runs any more."""
         await self._release(list(self._leases.values()))
+
+    async def _poll(self) -> None:
+        """What no wake-up tells: leases that ran out, retries and jobs whose time has come."""
+        await self._release_stale()
+        await self.store.take_back()
+        self._worth_a_look.update(self.entries)
 
     async def _fill(self, queue: str) -> None:
         taken = Counter(lease.entry.handler.queue for lease in self._leases.values())
@@ -139,4 +149,4 @@ class Relay:
         self._leases.pop(lease.key, None)
         if not self._leases:
             self._idle.set()
-        self.wake()
+        self.wake(lease.entry.handler.queue)
