@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -115,19 +116,25 @@ class PresenceService(Service):
         loop = asyncio.get_running_loop()
         beat_at = loop.time() + self.BEAT_S
         while True:
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout_at(beat_at):
                     await self._due.wait()
-                await asyncio.sleep(self.GATHER_S)
-            except TimeoutError:
-                beat_at = loop.time() + self.BEAT_S
-                self._came |= self._sockets
-                self._changed |= self._watchers.keys()
+                    await asyncio.sleep(self.GATHER_S)
             self._due.clear()
             try:
-                await self.settle()
+                if loop.time() < beat_at:
+                    await self.settle()
+                else:
+                    beat_at = loop.time() + self.BEAT_S
+                    await self.beat()
             except Unavailable:
                 log.warning("presence_not_settled")
+
+    async def beat(self) -> None:
+        """Every socket is still here; and of whom they watch, some may have gone without a word. Raises Unavailable."""
+        self._came |= self._sockets
+        self._changed |= self._watchers.keys()
+        await self.settle()
 
     async def settle(self) -> None:
         """Tells Redis who came and went, and the watchers what that changed. Raises Unavailable; the next heartbeat makes up for it."""
@@ -165,15 +172,16 @@ class PresenceService(Service):
             socket.push(frame)
 
     def _watch_only(self, socket: Socket, user_ids: frozenset[UUID]) -> None:
-        for user_id in self._watched.pop(socket, frozenset()):
-            self._watchers[user_id].discard(socket)
-        for user_id in user_ids:
-            self._watchers[user_id].add(socket)
+        before = self._watched.pop(socket, frozenset())
         if user_ids:
             self._watched[socket] = user_ids
-        for user_id in [each for each, sockets in self._watchers.items() if not sockets]:
-            del self._watchers[user_id]
-            self._told.pop(user_id, None)
+        for user_id in user_ids:
+            self._watchers[user_id].add(socket)
+        for user_id in before - user_ids:
+            self._watchers[user_id].discard(socket)
+            if not self._watchers[user_id]:
+                del self._watchers[user_id]
+                self._told.pop(user_id, None)
 
     def _view(self, user_id: UUID, trace: Trace | None, *, own: bool = False) -> PresenceView:
         """A hidden one was seen for the last time when he hid."""

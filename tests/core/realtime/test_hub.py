@@ -1,0 +1,291 @@
+"""Sockets and the hub: limits, slow readers, ends, resuming, drain."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from plaza.core.ids import uuid7
+from plaza.core.realtime import Hub
+from plaza.core.telemetry.metrics import FRAMES_HEALED, SLOW_READERS, SOCKETS
+from tests.core.realtime.world import LIMIT_S, MemoryLog, Peer, Wire, encoded
+from tests.support.waiting import eventually
+
+T, ANN, BEN = uuid7(), uuid7(), uuid7()
+
+
+@pytest.fixture
+def log() -> MemoryLog:
+    log = MemoryLog()
+    log.append(T, joined=[ANN, BEN])
+    return log
+
+
+@pytest.fixture
+def hub(log: MemoryLog) -> Hub:
+    return Wire().hub(log, queue_frames=50, queue_bytes=100_000, page=10, close_within_s=0.2, patience_s=0.001)
+
+
+def value(metric: Any) -> float:
+    return float(metric._value.get())
+
+
+async def test_a_frame_is_said_once_for_all_readers_in_each_protocol(hub: Hub, log: MemoryLog) -> None:
+    plain, packed = await Peer(hub, ANN).opened(), await Peer(hub, BEN, binary=True).opened()
+    await hub.wake(log.append(T, text="grüße 👋"))
+    for peer in (plain, packed):
+        await peer.until(lambda peer=peer: peer.seqs(T))
+        assert peer.of_type("entry") == [{"type": "entry", "topic": str(T), "seq": 2, "text": "grüße 👋"}]
+        await peer.leave()
+
+
+async def test_what_has_no_seq_goes_to_those_it_is_meant_for(hub: Hub) -> None:
+    ann, ben, stranger = [await Peer(hub, each).opened() for each in (ANN, BEN, uuid7())]
+    await hub.to_topic(T, encoded("to all"))
+    await hub.to_topic(T, encoded("but ann"), but_user=ANN)
+    await hub.to_users([ANN, uuid7()], encoded("to ann"))
+    await hub.to_topic(uuid7(), encoded("to nobody"))
+    await hub.to_users([ANN, BEN, stranger.socket.user_id], encoded("end"))
+    heard = []
+    for peer in (ann, ben, stranger):
+        await peer.until(lambda peer=peer: peer.of_type("end"))
+        heard.append([each["type"] for each in peer.got])
+        await peer.leave()
+    assert heard == [["ready", "to all", "to ann", "end"], ["ready", "to all", "but ann", "end"], ["ready", "end"]]
+
+
+async def test_nothing_comes_before_ready(hub: Hub, log: MemoryLog) -> None:
+    peer = Peer(hub, ANN)
+    hub.topics.add(peer.socket)  # as while its topics are being read
+    await hub.to_users([ANN], encoded("early"))
+    hub.topics.remove(peer.socket)
+    await peer.opened()
+    assert peer.got == [{"type": "ready", "topic": "None"}]
+    await peer.leave()
+
+
+async def test_a_slow_reader_is_closed_and_the_others_are_not(hub: Hub, log: MemoryLog) -> None:
+    slow, quick = await Peer(hub, ANN).opened(), await Peer(hub, BEN).opened()
+    closed = value(SLOW_READERS)
+    slow.reads.clear()
+    for n in range(2, 102):
+        await hub.wake(log.append(T))
+        await quick.until(lambda n=n: n in quick.seqs(T))
+    assert quick.seqs(T) == list(range(2, 102))
+    assert value(SLOW_READERS) == closed + 1
+    slow.reads.set()
+    assert (await slow.until_closed())[0] == 4008
+    assert slow.seqs(T) == list(range(2, 2 + len(slow.seqs(T)))), "what it got is whole"
+    assert len(slow.seqs(T)) < 60
+    await quick.leave()
+
+
+async def test_bytes_count_too(hub: Hub, log: MemoryLog) -> None:
+    peer = await Peer(hub, ANN).opened()
+    peer.reads.clear()
+    for _ in range(6):
+        await hub.wake(log.append(T, text="x" * 30_000))
+    peer.reads.set()
+    assert (await peer.until_closed())[0] == 4008
+
+
+async def test_one_frame_passes_however_large(hub: Hub, log: MemoryLog) -> None:
+    peer = await Peer(hub, ANN).opened()
+    await hub.wake(log.append(T, text="x" * 200_000))
+    await peer.until(lambda: peer.seqs(T))
+    assert peer.closed is None
+    await peer.leave()
+
+
+async def test_a_reader_that_takes_not_even_the_close_frame_is_let_go(hub: Hub, log: MemoryLog) -> None:
+    peer = await Peer(hub, ANN).opened()
+    open_ones = value(SOCKETS)
+    peer.reads.clear()
+    for _ in range(100):
+        await hub.wake(log.append(T))
+    assert peer.task is not None
+    await asyncio.wait_for(peer.task, LIMIT_S)
+    assert value(SOCKETS) == open_ones - 1
+    assert hub.topics.by_id == {}
+
+
+async def test_the_oldest_socket_of_a_user_makes_room(log: MemoryLog) -> None:
+    hub = Wire().hub(log, sockets_per_user=2)
+    first, other = await Peer(hub, ANN).opened(), await Peer(hub, BEN).opened()
+    second, third = await Peer(hub, ANN).opened(), await Peer(hub, ANN).opened()
+    assert (await first.until_closed())[0] == 4009
+    assert not any(each.socket.is_closing for each in (other, second, third))
+    for peer in (other, second, third):
+        await peer.leave()
+
+
+async def test_the_end_of_a_session_is_that_of_its_sockets(hub: Hub, log: MemoryLog) -> None:
+    session = uuid7()
+    ending, other = await Peer(hub, ANN, session_id=session).opened(), await Peer(hub, ANN).opened()
+    hub.end_session(session)
+    assert (await ending.until_closed())[0] == 4401
+    hub.end_session(session)
+    await hub.wake(log.append(T))
+    await other.until(lambda: other.seqs(T))
+    assert ending.seqs(T) == []
+    await other.leave()
+
+
+async def test_a_socket_is_closed_wherever_it_is(log: MemoryLog) -> None:
+    wire = Wire()
+    here, there = wire.hub(log), wire.hub(log)
+    peer, other = await Peer(there, ANN).opened(), await Peer(there, ANN).opened()
+    here.close_sockets([peer.socket.id], 4009)
+    wire.deliver_all()
+    assert (await peer.until_closed())[0] == 4009
+    assert not other.socket.is_closing
+    await other.leave()
+
+
+async def test_a_signal_reaches_every_process(log: MemoryLog) -> None:
+    wire = Wire()
+    hubs = [wire.hub(log), wire.hub(log)]
+    heard: list[UUID] = []
+    for hub in hubs:
+        hub.on_signal("colour", heard.extend)
+    await hubs[0].signal("colour", [ANN])
+    await hubs[0].signal("unknown", [BEN])
+    wire.deliver_all()
+    assert heard == [ANN, ANN]
+
+
+async def resumed(hub: Hub, peer: Peer, log: MemoryLog, after: int) -> None:
+    head = (await log.topics_of(peer.socket.user_id))[T]
+    await hub.resume(peer.socket, {T: (head, after)}, encoded("subscribed"))
+
+
+async def test_resuming_waits_for_room_instead_of_closing(hub: Hub, log: MemoryLog) -> None:
+    for _ in range(300):
+        log.append(T)
+    peer = await Peer(hub, ANN).opened()
+    peer.reads.clear()
+    resuming = asyncio.create_task(resumed(hub, peer, log, 0))
+    await eventually(lambda: waiting(peer))
+    assert not resuming.done()
+    for _ in range(20):
+        await hub.wake(log.append(T))
+    peer.reads.set()
+    await resuming
+    await peer.until(lambda: 321 in peer.seqs(T))
+    assert peer.seqs(T) == list(range(1, 322))
+    await hub.wake(log.append(T))
+    await peer.until(lambda: 322 in peer.seqs(T))
+    assert peer.closed is None
+    await peer.leave()
+
+
+async def waiting(peer: Peer) -> bool:
+    return peer.socket._roomy is not None
+
+
+async def test_resuming_twice_starts_over(hub: Hub, log: MemoryLog) -> None:
+    for _ in range(60):
+        log.append(T)
+    peer = await Peer(hub, ANN).opened()
+    await asyncio.gather(resumed(hub, peer, log, 0), resumed(hub, peer, log, 40))
+    await peer.until(lambda: 61 in peer.seqs(T))
+    second = max(n for n, each in enumerate(peer.got) if each["type"] == "subscribed")
+    assert [each["seq"] for each in peer.got[second + 1 :]] == list(range(41, 62))
+    await peer.leave()
+
+
+async def test_the_entries_that_nobody_brought_are_counted(hub: Hub, log: MemoryLog) -> None:
+    peer = await Peer(hub, ANN).opened()
+    healed = value(FRAMES_HEALED)
+    log.append(T)
+    log.append(T)
+    await hub.wake(log.append(T))
+    await peer.until(lambda: peer.seqs(T) == [2, 3, 4])
+    assert value(FRAMES_HEALED) == healed + 2
+    await peer.leave()
+
+
+async def test_a_log_that_cannot_be_read_is_read_later(hub: Hub, log: MemoryLog) -> None:
+    peer = await Peer(hub, ANN).opened()
+    log.is_down = True
+    log.append(T)
+    await hub.wake(log.append(T))
+    reads = log.reads
+    await eventually(lambda: more_than(log, reads + 1))
+    log.is_down = False
+    await peer.until(lambda: peer.seqs(T) == [2, 3])
+    await peer.leave()
+
+
+async def more_than(log: MemoryLog, reads: int) -> bool:
+    return log.reads > reads
+
+
+async def test_frames_are_answered_in_bounded_tasks_in_their_order(log: MemoryLog) -> None:
+    hub = Wire().hub(log, frames_in_flight=4)
+    peer = Peer(hub, ANN)
+    started: list[str | bytes] = []
+    gate = asyncio.Event()
+
+    async def work(raw: str | bytes) -> None:
+        started.append(raw)
+        await gate.wait()
+
+    peer.on_frame = work
+    await peer.opened()
+    for n in range(10):
+        peer.say(f"{n}")
+    await eventually(lambda: as_many(started, 4))
+    assert started == ["0", "1", "2", "3"]
+    assert peer.sent.qsize() == 6, "the peer is not read meanwhile"
+    gate.set()
+    await eventually(lambda: as_many(started, 10))
+    assert started == [f"{n}" for n in range(10)]
+    await peer.leave()
+
+
+async def as_many(started: list[Any], count: int) -> bool:
+    return len(started) >= count
+
+
+async def test_drain_answers_what_was_taken_and_sends_everybody_elsewhere(hub: Hub) -> None:
+    peer, idle = Peer(hub, ANN), await Peer(hub, BEN).opened()
+    gate = asyncio.Event()
+
+    async def work(raw: str | bytes) -> None:
+        await gate.wait()
+        await hub.to_users([ANN], encoded("answer"))
+
+    peer.on_frame = work
+    await peer.opened()
+    peer.say("question")
+    await eventually(lambda: busy(peer))
+    draining = asyncio.create_task(hub.drain())
+    assert (await idle.until_closed())[0] == 1012
+    assert peer.closed is None
+    peer.say("too late")
+    gate.set()
+    code, reason = await peer.until_closed()
+    assert code == 1012
+    assert 0 <= int(reason.removeprefix("retry_ms=")) <= hub.settings.restart_spread_ms
+    await draining
+    assert len(peer.of_type("answer")) == 1
+    assert (await Peer(hub, ANN).start().until_closed())[0] == 1012
+
+
+async def busy(peer: Peer) -> bool:
+    return bool(peer.socket._tasks)
+
+
+async def test_nothing_is_kept_of_those_who_went(hub: Hub, log: MemoryLog) -> None:
+    open_ones = value(SOCKETS)
+    peers = [await Peer(hub, each).opened() for each in (ANN, ANN, BEN)]
+    assert value(SOCKETS) == open_ones + 3
+    for peer in peers:
+        await resumed(hub, peer, log, 0)
+        await peer.leave()
+    assert value(SOCKETS) == open_ones
+    assert (hub.topics.by_id, hub.topics.sockets_of, hub._sockets, hub._of_session) == ({}, {}, {}, {})
