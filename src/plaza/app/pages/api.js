@@ -61,6 +61,10 @@ export class Api extends EventTarget {
     return this.#keep(await this.#tokenRoute("verify-email", { email, code }));
   }
 
+  async verifyLink(token) {
+    return this.#keep(await this.#tokenRoute("verify-email", { token }));
+  }
+
   register = (email, password, displayName) =>
     this.#send("POST", `${AUTH}/registration`, { email, password, display_name: displayName });
 

@@ -36,15 +36,28 @@ function showScreen(name) {
 }
 
 async function start() {
-  const user = await restore();
+  let notice = "";
+  const linked = await openMailedLink().catch((error) => {
+    notice = error.message;
+    return null;
+  });
+  const user = linked ?? (await restore());
   demo = await demoPeople;
   auth = mountAuth({ api, demo, onLogin: enter });
   if (user !== null) {
     enter(user);
   } else {
     showScreen("auth");
-    auth.open();
+    auth.open(notice);
   }
+}
+
+/** The link of a sign-up mail logs in. Its token stands in the fragment, which no server sees, and leaves the address at once. */
+async function openMailedLink() {
+  const token = /^#verify=(\w+)$/u.exec(location.hash)?.[1];
+  if (token === undefined) return null;
+  history.replaceState(null, "", location.pathname + location.search);
+  return api.verifyLink(token);
 }
 
 /** Asks until the server answers: a reload during a restart must not log anybody out. */
