@@ -27,7 +27,14 @@ def configure_tracing(settings: PlazaSettings, process: str, engines: Sequence[A
     if settings.sentry_dsn:
         import sentry_sdk
 
-        sentry_sdk.init(dsn=settings.sentry_dsn, environment=settings.env, send_default_pii=False, before_send=_tagged)
+        sentry_sdk.init(
+            dsn=settings.sentry_dsn,
+            environment=settings.env,
+            send_default_pii=False,
+            include_local_variables=False,  # passwords and tokens lie there
+            max_request_body_size="never",
+            before_send=_tagged,
+        )
 
 
 def traced(app: Any, settings: PlazaSettings) -> Any:
