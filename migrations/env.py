@@ -11,8 +11,6 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from plaza.app.registry import metadata
-
 LOCK_TIMEOUT_S = 3
 TRIES = 10
 MIGRATING = 0x706C617A61  # the advisory lock of whoever migrates: "plaza" in ASCII
@@ -20,7 +18,7 @@ MIGRATING = 0x706C617A61  # the advisory lock of whoever migrates: "plaza" in AS
 
 def configure(**arguments: object) -> None:
     context.configure(
-        target_metadata=metadata,
+        target_metadata=context.config.attributes.get("metadata"),  # only a comparison with the models needs them
         compare_type=True,
         compare_server_default=True,
         transaction_per_migration=True,
@@ -50,7 +48,7 @@ async def online() -> None:
             except DBAPIError as error:
                 if getattr(error.orig, "sqlstate", None) != "55P03" or attempt == TRIES:
                     raise
-                await asyncio.sleep(random.uniform(0.5, 1.5) * attempt)
+                await asyncio.sleep(random.uniform(0.5, 1.5) * attempt)  # noqa: S311 - jitter, not a secret
     finally:
         await engine.dispose()
 

@@ -2,11 +2,13 @@
 
 stand_in.py up ROOT PORT [STATUS]   the supervisor over them; STATUS is the exit status of its preparation
 stand_in.py serve PORT              answers /health
+stand_in.py seed ROOT PORT          notes whether it ran before or after the one that answers
 stand_in.py work ROOT               waits
 """
 
 import os
 import signal
+import socket
 import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -36,6 +38,7 @@ def plan(root: Path, port: int, status: int) -> Plan:
         port=port,
         urls=urls,
         preparations=[Command("preparation", [sys.executable, "-c", f"raise SystemExit({status})"], "preparing")],
+        seeding=Command("seeding", command("seed", str(root), str(port)), "seeding"),
         programs=[Command("api", command("serve", str(port))), Command("worker", command("work", str(root)))],
         welcome="welcome\n",
     )
@@ -47,6 +50,9 @@ def main() -> int:
             return run(Path(root), lambda root: plan(root, int(port), int(status[0]) if status else 0))
         case ["serve", port]:
             HTTPServer(("127.0.0.1", int(port)), Health).serve_forever()
+        case ["seed", root, port]:
+            with socket.socket() as probe, (Path(root) / "seeded").open("a") as file:
+                file.write("before\n" if probe.connect_ex(("127.0.0.1", int(port))) else "after\n")
         case ["work", root]:
             (Path(root) / "urls").write_text(f"{os.environ['DATABASE_URL']}\n{os.environ['REDIS_URL']}\n")
             signal.pause()

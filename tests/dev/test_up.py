@@ -116,6 +116,14 @@ async def test_whatever_is_killed_comes_back_while_the_rest_goes_on(clone: Clone
     assert "worker ended (SIGKILL): starting it again" in told
 
 
+async def test_a_new_database_is_seeded_before_anything_answers_a_known_one_afterwards(clone: Clone) -> None:
+    for seeded in ("before\n", "before\nafter\n"):
+        up = clone.up()
+        welcomed(up)
+        assert (clone.root / "seeded").read_text() == seeded
+        assert ended(up)[0] == 0
+
+
 async def test_one_interrupt_ends_everything(clone: Clone) -> None:
     up = clone.up()
     welcomed(up)

@@ -13,7 +13,7 @@ from typing import Any, ParamSpec, TypeVar
 import click
 
 from plaza.core.result import DomainError
-from plaza.core.settings import SettingsError
+from plaza.core.settings import Environment, SettingsError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -109,9 +109,17 @@ def worker() -> None:
 @click.option("--sql", is_flag=True, help="Print the SQL instead of running it.")
 def migrate(revision: str, sql: bool) -> None:
     """Bring the database to REVISION (head)."""
-    from plaza.app.migrations import upgrade
+    from plaza.app.migrations import database_url, upgrade
+    from plaza.core.telemetry.logging import LoggingSettings, configure_logging
 
-    upgrade(configured("migrate").plaza.database_url, revision, sql=sql)
+    environment = Environment.of_process()
+    try:
+        url = database_url(environment)
+    except SettingsError as error:
+        click.echo(f"plaza: wrong settings\n{error}", err=True)
+        sys.exit(2)
+    configure_logging(environment.section("log", LoggingSettings) or LoggingSettings(), "migrate")
+    upgrade(url, revision, sql=sql)
 
 
 @cli.group()

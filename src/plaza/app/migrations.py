@@ -1,4 +1,7 @@
-"""Alembic, driven from Python: the scripts lie in migrations/ beside pyproject.toml."""
+"""Alembic, driven from Python: the scripts lie in migrations/ beside pyproject.toml.
+
+Upgrading loads no model: a start that has nothing to migrate costs a third of what it would with them.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from alembic import command
 from alembic.config import Config
 
 import plaza
-from plaza.core.settings import find_root
+from plaza.core.settings import Environment, PlazaSettings, SettingsError, find_root
 
 
 def config(url: str) -> Config:
@@ -22,15 +25,32 @@ def config(url: str) -> Config:
     raise FileNotFoundError("alembic.ini: run this in the folder that holds it")
 
 
+def database_url(environment: Environment) -> str:
+    """Raises SettingsError. Of all settings only the nameless section is read."""
+    settings = environment.section("", PlazaSettings)
+    if settings is None:
+        raise SettingsError("\n".join(environment.wrong))
+    if not settings.database_url:
+        raise SettingsError("DATABASE_URL is not set: name a PostgreSQL server, or start one with `plaza up`")
+    return settings.database_url
+
+
 def upgrade(url: str, revision: str = "head", *, sql: bool = False) -> None:
     command.upgrade(config(url), revision, sql=sql)
 
 
 def check(url: str) -> None:
     """Raises alembic.util.CommandError where the models and the migrations differ."""
-    command.check(config(url))
+    command.check(_with_models(config(url)))
 
 
 def revise(url: str, message: str) -> None:
     """Writes the next migration from what differs."""
-    command.revision(config(url), message, autogenerate=True)
+    command.revision(_with_models(config(url)), message, autogenerate=True)
+
+
+def _with_models(config: Config) -> Config:
+    from plaza.app.registry import metadata
+
+    config.attributes["metadata"] = metadata
+    return config

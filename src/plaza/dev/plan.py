@@ -23,10 +23,8 @@ def plan_of(root: Path) -> Plan:
         host=settings.host,
         port=settings.port,
         urls=_given_urls(settings),
-        preparations=[
-            Command("migrate", _plaza("migrate"), "migrating the database"),
-            Command("demo", _plaza("dev", "demo"), "making demo people and conversations, unless they are there"),
-        ],
+        preparations=[Command("migrate", _plaza("migrate"), "migrating the database")],
+        seeding=Command("demo", _plaza("dev", "demo"), "making demo people and conversations, unless they are there"),
         programs=[Command("api", _plaza("serve")), Command("worker", _plaza("worker"))],
         welcome=_welcome(settings.base_url),
         drain_s=settings.drain_s,

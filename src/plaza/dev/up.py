@@ -43,8 +43,9 @@ class Command(NamedTuple):
 class Plan:
     """`urls` are servers of somebody else: without them the embedded ones are started.
 
-    `preparations` run one after the other before the `programs`, which are kept running; `welcome` is shown once GET /health on
-    `host` and `port` answers 200.
+    `preparations` run one after the other before the `programs`, which are kept running. `seeding` does, too, unless the database has
+    been here before: then it waits until GET /health on `host` and `port` answers 200, so that a start is not held up by what most
+    likely is there. `welcome` is shown last.
     """
 
     root: Path
@@ -52,6 +53,7 @@ class Plan:
     port: int
     urls: ServerUrls | None
     preparations: Sequence[Command]
+    seeding: Command
     programs: Sequence[Command]
     welcome: str
     drain_s: float = 10
@@ -82,7 +84,7 @@ class _Up:
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup means it
                 loop.add_signal_handler(number, self._on_signal)
         bringing_up = asyncio.create_task(self._bring_up())
         asked_to_stop = asyncio.create_task(self.stopping.wait())
@@ -117,9 +119,9 @@ class _Up:
         for program in programs:  # one that outlived its supervisor would hold the port
             await program.end_orphans()
         check_port(plan.host, plan.port)
-        urls = plan.urls or await self._start_servers()
+        urls, is_new = (plan.urls, True) if plan.urls is not None else await self._start_servers()
         self.environment |= {"DATABASE_URL": urls.database_url, "REDIS_URL": urls.redis_url}
-        for command in plan.preparations:
+        for command in (*plan.preparations, *([plan.seeding] if is_new else [])):
             await self._prepare(command)
         tell("starting " + " and ".join(command.name for command in plan.programs))
         for program in programs:
@@ -127,9 +129,12 @@ class _Up:
         await self.supervisor.start(*programs)
         while not await is_healthy(plan.host, plan.port):  # noqa: ASYNC110 - a child sets no event
             await asyncio.sleep(HEALTH_POLL_S)
+        if not is_new:
+            await self._prepare(plan.seeding)
         show(plan.welcome)
 
-    async def _start_servers(self) -> ServerUrls:
+    async def _start_servers(self) -> tuple[ServerUrls, bool]:
+        """With whether the database was made just now."""
         servers = EmbeddedServers(self.folder)
         tell("starting PostgreSQL and Valkey")
         for server in (servers.postgres, servers.valkey):
@@ -138,7 +143,7 @@ class _Up:
             self.plan.root / SERVERS_FILE,
             f"DATABASE_URL={servers.urls.database_url}\nREDIS_URL={servers.urls.redis_url}\n",
         )
-        return servers.urls
+        return servers.urls, servers.postgres.is_new
 
     async def _prepare(self, command: Command) -> None:
         tell(command.progress)

@@ -73,9 +73,9 @@ class Postgres(Server):
                 self._rights = take_rights([self.home, self.sockets], [server, "--version"], ENVIRONMENT)
             except RightsError as error:
                 raise StartFailed(str(error)) from None
-        self.is_new = not self.data.exists()
-        if self.is_new:
+        if not self.data.exists():
             await self._make_cluster(lock)
+            self.is_new = True
         elif (version := (self.data / "PG_VERSION").read_text().strip()) != MAJOR:
             raise StartFailed(
                 f"{self.data} was made by PostgreSQL {version}, this is {MAJOR}: move it away to start with an empty database"
