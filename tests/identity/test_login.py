@@ -165,6 +165,12 @@ async def test_spelling_an_identifier_differently_wins_no_tries(plaza: Stage, li
     assert await attempt(limited, "adA@example.com", "wrong lantern", STRANGER) == "RATE_LIMITED"
 
 
+async def test_one_domain_in_two_spellings_is_one_identifier(limited: LoginService) -> None:
+    for _ in range(5):
+        await attempt(limited, "ada@B\u00fccher.example", "wrong lantern", STRANGER)
+    assert await attempt(limited, "ada@xn--bcher-kva.example", "wrong lantern", STRANGER) == "RATE_LIMITED"
+
+
 async def test_strangers_do_not_lock_out_the_owner_on_a_known_device(plaza: Stage, limited: LoginService) -> None:
     await a_person(plaza, ADA)
     for _ in range(6):
@@ -222,6 +228,16 @@ async def test_beyond_the_queue_of_passwords_a_login_is_turned_away_at_once() ->
     assert len(refused) == 7
     assert all(each.retry_after for each in refused)
     assert (await hasher.matches("a lantern", [await hasher.hash("a lantern")])) == [True]
+
+
+async def test_an_overload_counts_against_nobody(
+    plaza: Stage, limited: LoginService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await a_person(plaza, ADA)
+    with monkeypatch.context() as full:
+        full.setattr(limited.hasher, "_free", 0)
+        assert [await attempt(limited, ADA, PASSWORD) for _ in range(6)] == ["RATE_LIMITED"] * 6
+    assert await attempt(limited, ADA, PASSWORD) == "OK"
 
 
 async def test_a_cancelled_login_gives_its_place_back() -> None:

@@ -255,6 +255,14 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     is_superuser: bool
 
 
+class Identifier(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody logs in with, in the one spelling that it can be; the others are empty. No username looks like an address."""
+
+    email: str = ""
+    phone: str = ""
+    username: str = ""
+
+
 class LoginCandidate(msgspec.Struct, frozen=True, kw_only=True):
     """`outstanding_hash` is the password of the newest registration of this address that nobody has confirmed."""
 

@@ -13,7 +13,7 @@ from plaza.core.db import Repository
 from plaza.domain_events.identity import UserId
 from plaza.identity.errors import UsernameTaken
 from plaza.identity.models import Profile, User, UserStatus
-from plaza.identity.schemas import Card, LoginCandidate, Preferences, ProfileView, UserView
+from plaza.identity.schemas import Card, Identifier, LoginCandidate, Preferences, ProfileView, UserView
 
 _ME = select(
     User.id,
@@ -84,11 +84,8 @@ class UserRepository(Repository[User]):
             rows = await connection.execute(select(User.email, User.id).where(User.email.in_(emails)))
             return {row.email: row.id for row in rows}
 
-    async def login_candidate(
-        self, *, email: str, phone: str, username: str, ip: str, user_agent: str
-    ) -> LoginCandidate:
-        """The identifier in the one spelling that it can be, the others empty."""
-        named = {"email": email, "phone": phone, "username": username, "ip": ip, "user_agent": user_agent}
+    async def login_candidate(self, identifier: Identifier, *, ip: str, user_agent: str) -> LoginCandidate:
+        named = {**msgspec.structs.asdict(identifier), "ip": ip, "user_agent": user_agent}
         async with self.db.reading() as connection:
             row = (await connection.execute(_CANDIDATE, named)).mappings().one()
         return msgspec.convert(dict(row), LoginCandidate)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from plaza.core.db import Database
 from plaza.core.errors import RateLimited, Unavailable, ValidationFailed
 from plaza.core.result import ServiceResult, failure, success
@@ -11,7 +13,7 @@ from plaza.identity.errors import AccountDisabled, EmailNotVerified, InvalidCred
 from plaza.identity.gateways import LoginFailures
 from plaza.identity.models import UserStatus
 from plaza.identity.repository import UserRepository
-from plaza.identity.schemas import Grant, LoginCandidate, LoginInput, Origin, TokenPair
+from plaza.identity.schemas import Grant, Identifier, LoginCandidate, LoginInput, Origin, TokenPair
 from plaza.identity.service.contacts import normalized_email
 from plaza.identity.service.passwords import PasswordHasher, canonical
 from plaza.identity.service.sessions import SessionService
@@ -39,8 +41,9 @@ class LoginService(Service):
 
         belongs to somebody else already: else everybody could register an address and learn from a login whether it was free.
         """
-        identifier, password = given.identifier.strip()[:MAX_IDENTIFIER].casefold(), canonical(given.password)
-        candidate = await self._candidate(identifier, origin)
+        identifier, password = spelled(given.identifier), canonical(given.password)
+        self.hasher.refuse_if_full()
+        candidate = await self.users.login_candidate(identifier, ip=origin.ip, user_agent=origin.user_agent[:500])
         key = self._failures_key(identifier, candidate, origin)
         await self.failures.reserve(key)
         hashes = [candidate.password_hash]
@@ -64,22 +67,17 @@ class LoginService(Service):
             await self.db.session.flush()  # `open` reads the row anew
         return success((await self.sessions.open(user_id, origin)).unwrap())
 
-    async def _candidate(self, identifier: str, origin: Origin) -> LoginCandidate:
-        email = phone = username = ""
-        if "@" in identifier:
-            try:
-                email = normalized_email(identifier)
-            except ValidationFailed:
-                email = ""
-        elif identifier.startswith("+"):
-            phone = identifier
-        else:
-            username = identifier
-        return await self.users.login_candidate(
-            email=email, phone=phone, username=username, ip=origin.ip, user_agent=origin.user_agent[:500]
-        )
-
-    def _failures_key(self, identifier: str, candidate: LoginCandidate, origin: Origin) -> str:
+    def _failures_key(self, identifier: Identifier, candidate: LoginCandidate, origin: Origin) -> str:
         """A device that has logged in to this account before is counted apart: strangers' failures do not lock out the owner."""
         known = (origin.ip, origin.user_agent[:500]) if candidate.on_known_device else ()
-        return self.failures.key(identifier, *known)
+        return self.failures.key(identifier.email, identifier.phone, identifier.username, *known)
+
+
+def spelled(identifier: str) -> Identifier:
+    identifier = identifier.strip()[:MAX_IDENTIFIER]
+    if identifier.startswith("+"):
+        return Identifier(phone=identifier)
+    if "@" in identifier:
+        with suppress(ValidationFailed):
+            return Identifier(email=normalized_email(identifier))
+    return Identifier(username=identifier.casefold())

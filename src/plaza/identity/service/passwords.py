@@ -70,6 +70,11 @@ class PasswordHasher:
         self._free = settings.hash_threads + settings.hash_queue
         self._dummy = self._argon2.hash(secrets.token_urlsafe())
 
+    def refuse_if_full(self) -> None:
+        """Before anything is counted against somebody whose password will not be looked at. Raises RateLimited."""
+        if self._free <= 0:
+            raise RateLimited("Too many passwords are being checked right now.", retry_after=1)
+
     async def hash(self, password: str) -> str:
         """Raises RateLimited."""
         return await self._in_thread(lambda: self._argon2.hash(password))
@@ -89,8 +94,7 @@ class PasswordHasher:
         return hash is not None
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        if self._free <= 0:
-            raise RateLimited("Too many passwords are being checked right now.", retry_after=1)
+        self.refuse_if_full()
         self._free -= 1
         loop = asyncio.get_running_loop()
         started = self._threads.submit(work)
