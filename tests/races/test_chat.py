@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextvars import Context
 from itertools import cycle
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import text
 
 from plaza.app.runtime import Runtime
-from plaza.chat import Kind, MessageDraft, MessageService, NewConversation
+from plaza.chat import Kind, MessageDraft, MessageService, NewConversation, SentMessage
 from plaza.chat.schemas import NewOwner
 from plaza.core.actor import Actor
+from plaza.core.db import Database
+from plaza.core.result import ServiceResult
 from plaza.domain_events.chat import ConversationId
 from plaza.domain_events.identity import UserId
 from tests.chat.builders import Chat, code_of
@@ -104,6 +108,38 @@ async def test_one_client_id_sent_at_once_everywhere_is_one_message(chat: Chat, 
     for id in conversations:
         history = await chat.history(ada, id)
         assert [each.seq for each in history] == list(range(1, len(history) + 1))
+
+
+async def test_a_client_id_that_is_just_being_committed_elsewhere_is_waited_for(
+    chat: Chat, plaza: Stage, senders: list[MessageService]
+) -> None:
+    ada, grace = await chat.people("Ada", "Grace")
+    group, direct = await chat.group(ada, grace), await chat.direct(ada, grace)
+    client_id = uuid4()
+    into = [
+        MessageDraft(sender_id=UserId(ada.user_id), conversation_id=id, client_id=client_id, content="once")
+        for id in (group, direct)
+    ]
+    db = plaza[Database]
+    later: list[asyncio.Task[ServiceResult[SentMessage]]] = []
+
+    async def hold() -> ServiceResult[SentMessage]:
+        first = await senders[0].send(into[0])
+        later.append(asyncio.create_task(senders[1].send(into[1]), context=Context()))
+        await until_somebody_waits(db)
+        return first
+
+    first = (await db.run(hold)).unwrap()
+    second = (await later[0]).unwrap()
+    assert (first.is_new, second.is_new, second.message) == (True, False, first.message)
+    assert (await chat.view(ada, direct)).last_seq == 0
+
+
+async def until_somebody_waits(db: Database) -> None:
+    waiting = text("select count(*) from pg_locks where not granted")
+    async with asyncio.timeout(30), db.reader.connect() as connection:
+        while (await connection.execute(waiting)).scalar_one() == 0:
+            await asyncio.sleep(0.01)
 
 
 async def test_who_is_removed_writes_nothing_after_it(chat: Chat, senders: list[MessageService]) -> None:

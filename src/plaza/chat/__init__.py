@@ -11,7 +11,6 @@ The messages are a log of their own: others read it by cursor, sockets follow it
 
 from plaza.chat.errors import ConversationDeleted, ConversationNotFound, NotParticipant
 from plaza.chat.models import Kind
-from plaza.chat.models import Kind
 from plaza.chat.schemas import (
     ConversationView,
     CreatedConversation,
@@ -37,7 +36,6 @@ __all__ = [
     "ConversationService",
     "ConversationView",
     "CreatedConversation",
-    "Kind",
     "Kind",
     "MessageDraft",
     "MessageService",

@@ -36,7 +36,7 @@ from plaza.core.errors import ValidationFailed
 from plaza.domain_events.chat import ConversationId, MessageId
 from plaza.domain_events.identity import UserId
 
-Seq = Annotated[int | None, QueryParameter(ge=0, le=MAX_SEQ)]
+Seq = Annotated[int | None, QueryParameter(gt=-1, le=MAX_SEQ)]
 
 
 def _json(page: msgspec.Raw) -> Response[bytes]:

@@ -115,7 +115,7 @@ where m.id >= :since and (m.type = 'system' or m.seq = 1)
 order by 1, 2
 """)
 
-_SENDER_AND_CLIENT = "chat_message_sender_id_key"
+_SENDER_AND_CLIENT = "chat_message_sender_id_client_id_key"
 
 
 def message_of(row: Sequence[Any]) -> MessageBody:
