@@ -7,13 +7,14 @@ import pytest
 from plaza.core.db import Database
 from plaza.core.errors import NotFound
 from plaza.core.jobs import Jobs
+from plaza.core.jobs.store import JobStore
 from plaza.core.result import Failure, ServiceResult, failure, success
 from plaza.core.service import Service, command
 from plaza.notifications import EmailRecipient, NotificationService, UnknownNotification
 from plaza.notifications.gateways import MailRefused
 from plaza.notifications.schemas import Mail
 from tests.support.clock import ManualClock
-from tests.support.jobs import working
+from tests.support.jobs import runner_of, working
 from tests.support.waiting import eventually
 
 from .conftest import Rows
@@ -116,6 +117,20 @@ async def test_a_refused_mailbox_ends_the_delivery_and_its_job(
         )
     (delivery,) = await rows("select state, data, error from notifications_delivery")
     assert (delivery.state, delivery.data, delivery.error) == ("failed", None, "550 no such user")
+
+
+async def test_a_worker_that_lost_its_lease_does_not_send(jobs: Jobs, shop: Shop, service: NotificationService) -> None:
+    """It slept through its lease, before it had sent anything."""
+    (await shop.sell("123456")).unwrap()
+    store, entries = JobStore(jobs.parts[Database], service.clock, -1), list(jobs.registry.entries.values())
+    (old,) = await store.lease("mail", entries, 10)
+    await store.take_back()
+    (new,) = await store.lease("mail", entries, 10)
+    runner = runner_of(jobs, store)
+    assert await runner.run(old) == "lost"
+    assert (await service.outbox()).unwrap().items == []
+    assert await runner.run(new) == "done"
+    assert len((await service.outbox()).unwrap().items) == 1
 
 
 async def test_undelivered_data_goes_after_days_and_deliveries_after_months(

@@ -12,6 +12,8 @@ from plaza.core.composition import Context, Parts
 from plaza.core.crypto import Vault
 from plaza.core.db import Cursors, Database, Listener
 from plaza.core.jobs import Jobs, JobSettings, JobWorker
+from plaza.core.jobs.runner import Runner
+from plaza.core.jobs.store import JobStore
 from plaza.core.settings import PlazaSettings
 
 # Short, so that what a killed worker held comes back soon.
@@ -39,6 +41,15 @@ def compose(
     jobs = Jobs(Parts.compose(standing, contexts))
     db.outbox = jobs.outbox
     return jobs
+
+
+def runner_of(jobs: Jobs, store: JobStore) -> Runner:
+    """What a worker does with one lease, for tests that play with leases themselves."""
+    entries = jobs.registry.entries.values()
+    services = {
+        each.name: jobs.parts.arguments(each.handler.fn, skip=0 if each.message is None else 1) for each in entries
+    }
+    return Runner(store, store.clock, services)
 
 
 @contextlib.asynccontextmanager

@@ -13,10 +13,10 @@ from plaza.core.clock import Clock
 from plaza.core.db import Database, under
 from plaza.core.jobs import Jobs
 from plaza.core.jobs.relay import Relay
-from plaza.core.jobs.runner import Runner, back_off, describe
+from plaza.core.jobs.runner import back_off, describe
 from plaza.core.jobs.scope import JobScope, LeaseLost
 from plaza.core.jobs.store import MOST_LEASES, JobStore, Lease
-from tests.support.jobs import working
+from tests.support.jobs import runner_of, working
 from tests.support.waiting import eventually
 
 from .conftest import Table
@@ -28,14 +28,6 @@ RUN_OUT_S, LONG_S = -1.0, 3600.0
 
 def store_of(jobs: Jobs, lease_s: float = LONG_S) -> JobStore:
     return JobStore(jobs.parts[Database], jobs.parts[Clock], lease_s)  # type: ignore[type-abstract] # a port
-
-
-def runner_of(jobs: Jobs, store: JobStore) -> Runner:
-    entries = jobs.registry.entries.values()
-    services = {
-        each.name: jobs.parts.arguments(each.handler.fn, skip=0 if each.message is None else 1) for each in entries
-    }
-    return Runner(store, store.clock, services)
 
 
 async def lease(jobs: Jobs, store: JobStore, most: int = 10, queue: str = "default") -> Sequence[Lease]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID
 
+from prometheus_client import REGISTRY
 from sqlalchemy import text
 
 from plaza.core.db import Database, PageRequest
 from plaza.core.idempotency import KEPT
 from plaza.core.ids import uuid7
-from plaza.core.jobs import JobNotDead, JobNotFound, Jobs, JobService
+from plaza.core.jobs import JobNotDead, JobNotFound, Jobs, JobService, JobWorker
 from plaza.core.result import Failure
 from tests.support.clock import ManualClock
 from tests.support.jobs import working
@@ -97,3 +98,24 @@ async def test_stored_results_go_once_they_are_no_longer_replayed(jobs: Jobs, ta
         clock.advance(KEPT / 2)
     (await service.purge_stored_results()).unwrap()
     assert [row.key for row in await table.rows("select key from core_idempotency")] == ["new"]
+
+
+async def test_operators_see_what_waits_what_is_dead_and_what_ended(
+    jobs: Jobs, probe: ProbeService, table: Table, clock: ManualClock
+) -> None:
+    def value(metric: str, /, **labels: str) -> float:
+        return REGISTRY.get_sample_value(metric, labels) or 0
+
+    ended = {outcome: value("plaza_jobs_total", name="probe.note", outcome=outcome) for outcome in ("done", "dead")}
+    async with working(jobs):
+        await probe.request(Note(value="x"), Note(value="y", fails="refused"))
+        await table.ended()
+    for outcome, before in ended.items():
+        assert value("plaza_jobs_total", name="probe.note", outcome=outcome) == before + 1
+
+    await probe.request(Note(value="waits"), Note(value="waits too"))
+    await probe.request(Note(value="tomorrow"), at=clock.now() + timedelta(days=1))
+    await JobWorker(jobs).count()
+    assert value("plaza_jobs_waiting", queue="default") == 2
+    assert value("plaza_jobs_dead", queue="default") == 1
+    assert value("plaza_jobs_dead", queue="far") == 0

@@ -58,6 +58,8 @@ class Runner:
     async def _try(self, lease: Lease) -> str:
         handler = lease.entry.handler
         scope = JobScope(self.clock, lease.id, lease.attempt, secrets=lease.entry.secrets, outside=handler.outside)
+        if handler.outside and not await self.store.claim(lease):
+            raise LeaseLost  # a flow may call outside before its first command meets the fence
         try:
             async with asyncio.timeout(handler.timeout.total_seconds()):
                 with under(scope):

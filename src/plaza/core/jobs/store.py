@@ -49,6 +49,10 @@ _RENEW = text(
     update core_job set leased_until = clock_timestamp() + make_interval(secs => :lease_s)
     from held where core_job.id = held.id"""
 )
+_CLAIM = text(
+    """update core_job set leased_until = clock_timestamp() + make_interval(secs => :lease_s)
+    where id = :id and attempt = :attempt and state = 'leased'"""
+)
 _TAKE_BACK = text(
     """with expired as (
         select id from core_job where state = 'leased' and leased_until < clock_timestamp()
@@ -124,6 +128,10 @@ class JobStore:
     async def renew(self, leases: Iterable[Lease]) -> None:
         """What a command has locked just now is left out: nobody can take it either."""
         await self._run(_RENEW, **_ids(leases), lease_s=self.lease_s)
+
+    async def claim(self, lease: Lease) -> bool:
+        """Whether it still holds; then it counts from now."""
+        return await self._run(_CLAIM, id=lease.id, attempt=lease.attempt, lease_s=self.lease_s) == 1
 
     async def take_back(self) -> int:
         """Whatever was leased to a worker that no longer renews it."""

@@ -70,7 +70,7 @@ class JobWorker:
         """Until `stop` is set, or, where none is given, until SIGTERM or SIGINT; then drains for at most PLAZA_DRAIN_S."""
         stop = stop or _stopped_by_signals()
         lane, relaying = _kept(self.relay.lane.run), _kept(self.relay.run)
-        others = [_kept(self.relay.renew), _kept(self.crons.run), _kept(self._count)]
+        others = [_kept(self.relay.renew), _kept(self.crons.run), _kept(self._keep_counting)]
         log.info("worker_started", queues=list(self.relay.entries))
         try:
             await stop.wait()
@@ -88,13 +88,17 @@ class JobWorker:
     async def _woken(self) -> None:
         self.relay.wake()
 
-    async def _count(self) -> None:
+    async def count(self) -> None:
+        """Sets the gauges of what waits and what is dead."""
+        counts = {queue: (waiting, dead) for queue, waiting, dead in await self.store.counts()}
+        for queue in {*self.relay.entries, *counts}:
+            waiting, dead = counts.get(queue, (0, 0))
+            JOBS_WAITING.labels(queue).set(waiting)
+            JOBS_DEAD.labels(queue).set(dead)
+
+    async def _keep_counting(self) -> None:
         while True:
-            counts = {queue: (waiting, dead) for queue, waiting, dead in await self.store.counts()}
-            for queue in {*self.relay.entries, *counts}:
-                waiting, dead = counts.get(queue, (0, 0))
-                JOBS_WAITING.labels(queue).set(waiting)
-                JOBS_DEAD.labels(queue).set(dead)
+            await self.count()
             await asyncio.sleep(_COUNTED_EVERY_S)
 
 
