@@ -16,9 +16,11 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from prometheus_client.metrics import MetricWrapperBase
 
 from plaza.app.configuration import load
 from plaza.core.settings import Environment
+from plaza.core.telemetry import metrics
 
 ROOT = Path(__file__).parents[1]
 COMPOSE = (ROOT / "docker-compose.yml").read_text()
@@ -137,3 +139,18 @@ def test_the_lock_holds_all_that_the_image_installs() -> None:
     for requirement in map(Requirement, project["dependencies"]):
         versions = locked[canonicalize_name(requirement.name)]
         assert any(requirement.specifier.contains(each, prereleases=True) for each in versions), requirement
+
+
+def test_operators_find_every_metric_in_the_documents() -> None:
+    told = (ROOT / "docs" / "operations" / "observability.md").read_text()
+    ours = [each for each in vars(metrics).values() if isinstance(each, MetricWrapperBase)]
+    names = [family.name + ("_total" if family.type == "counter" else "") for each in ours for family in each.collect()]
+    assert len(names) > 10
+    assert [name for name in names if f"| `{name}` |" not in told] == []
+
+
+def test_the_index_names_every_document() -> None:
+    docs = ROOT / "docs"
+    linked = set(re.findall(r"\]\(([^)]+)\)", (docs / "README.md").read_text()))
+    found = {path.relative_to(docs).as_posix() for path in docs.rglob("*.*")}
+    assert found - linked == {"README.md"}
