@@ -17,11 +17,13 @@ from plaza.chat.schemas import (
     Span,
 )
 from plaza.core.actor import Actor
-from plaza.core.db import PageRequest
+from plaza.core.db import Database, PageRequest
 from plaza.domain_events.chat import MessageId
 from plaza.domain_events.identity import UserId
 from tests.chat.builders import Chat, code_of
 from tests.support.clock import ManualClock
+from tests.support.stage import Stage
+from tests.support.statements import statements
 
 
 def direct_with(*others: Actor) -> NewConversation:
@@ -150,6 +152,16 @@ async def test_the_list_is_by_last_activity_page_by_page(chat: Chat, clock: Manu
     first = (await chat.conversations.page(ada, PageRequest(limit=2))).unwrap()
     stolen = PageRequest(limit=2, cursor=first.next_cursor)
     assert code_of(await chat.conversations.page(grace, stolen)) == "INVALID_CURSOR"
+
+
+async def test_the_list_is_two_statements_however_long(chat: Chat, plaza: Stage) -> None:
+    ada, *others = await chat.people("Ada", *(f"P{n}" for n in range(6)))
+    for other in others:
+        await chat.say(other, await chat.direct(ada, other))
+    with statements(plaza[Database]) as sent:
+        page = (await chat.conversations.page(ada, PageRequest())).unwrap()
+    assert len(page.items) == 6
+    assert len(sent) == 2, sent
 
 
 async def test_owner_and_admins_rename_a_group(chat: Chat) -> None:
