@@ -324,3 +324,15 @@ async def test_one_mailbox_gets_five_codes_in_a_quarter_of_an_hour(plaza: Stage)
         assert await service._may_mail("grace@example.com")
     finally:
         await limited.close()
+
+
+async def test_an_idempotency_key_sends_one_code(plaza: Stage, client: httpx.AsyncClient) -> None:
+    body = {"email": ADA, "password": PASSWORD}
+    answers = [
+        await client.post("/api/v1/auth/registration", json=body, headers={"Idempotency-Key": "sign-up-1"})
+        for _ in range(3)
+    ]
+    assert [each.status_code for each in answers] == [202] * 3
+    assert [each.headers.get("Idempotency-Replayed") for each in answers] == [None, "true", "true"]
+    await jobs_done(plaza)
+    assert len(await codes_to(plaza, ADA)) == 1

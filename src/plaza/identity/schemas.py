@@ -6,6 +6,7 @@ from datetime import date, datetime
 from typing import Annotated, Literal
 
 import msgspec
+from limits import parse
 from msgspec import UNSET, Meta, UnsetType
 
 from plaza.core.actor import Actor
@@ -37,6 +38,16 @@ class IdentitySettings(msgspec.Struct, frozen=True):
     hash_threads: int = 2
     hash_queue: int = 64
     unverified_days: int = 30
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            if isinstance(value, int) and value < (0 if name in ("hash_queue", "refresh_grace_s") else 1):
+                raise ValueError(f"{name} is too small")
+        try:
+            parse(self.code_mails)
+        except ValueError:
+            raise ValueError("code_mails must read like 5 per 15 minute") from None
 
 
 # Inputs
