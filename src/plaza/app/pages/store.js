@@ -47,10 +47,10 @@ export class ChatStore extends EventTarget {
   titleOf = (conversation) =>
     conversation.kind === "direct" ? conversation.peer?.display_name ?? "Former member" : conversation.title;
 
-  /** Most recently active first. */
+  /** Most recently active first, of the same moment the newest: the server's own order. */
   get ordered() {
-    const at = (conversation) => conversation.last_message_at ?? conversation.created_at;
-    return [...this.conversations.values()].sort((a, b) => (at(a) < at(b) ? 1 : -1));
+    const place = ({ id, last_message_at: at, created_at: made }) => `${at ?? made} ${id}`;
+    return [...this.conversations.values()].sort((a, b) => (place(a) < place(b) ? 1 : -1));
   }
 
   get totalUnread() {
