@@ -38,7 +38,7 @@ def test_a_currency_is_a_lower_case_code(currency: str) -> None:
 def test_major_units_and_back(amount: int, currency: str) -> None:
     money = Money(amount, currency)
     assert Money.from_major(money.to_major(), currency) == money
-    assert -money.to_major().as_tuple().exponent == exponent_of(currency)
+    assert money.to_major().as_tuple().exponent == -exponent_of(currency)
 
 
 @given(st.integers(0, 10**9), st.lists(st.integers(0, 1000), min_size=1, max_size=20).filter(any))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import json
 from pathlib import Path
@@ -15,6 +16,7 @@ from plaza.app.runtime import Runtime
 from plaza.app.server import litestar
 from plaza.core.composition import Context
 from plaza.core.http.openapi import document
+from plaza.core.jobs import Registry
 from plaza.core.messages import DomainEvent
 from plaza.core.result import DomainError
 from plaza.core.settings import PlazaSettings, describe
@@ -33,7 +35,11 @@ def openapi_json() -> str:
 
 
 def errors_md() -> str:
-    rows = [f"| `{code}` | {error.status} | {error.summary()} |" for code, error in sorted(DomainError.by_code.items())]
+    rows = [
+        f"| `{code}` | {error.status} | {error.summary()} |"
+        for code, error in sorted(DomainError.by_code.items())
+        if error.__module__.startswith("plaza.")
+    ]
     return (
         _GENERATED
         + "# Error codes\n\nEvery answer of 400 and above is a problem document (RFC 9457) with one of these codes; on a socket the"
@@ -45,15 +51,17 @@ def errors_md() -> str:
 
 def contexts_md() -> str:
     parts = [_GENERATED + "# Contexts\n\nFrom the lowest layer to the highest.\n"]
+    handlers = Registry(CONTEXTS).entries.values()
     for context in CONTEXTS:
+        own = [each for each in handlers if each.name.startswith(f"{context.name}.")]
         parts.append(f"\n## {context.name}\n\n{_doc_of(context)}\n")
         parts += [
             f"\n{title}: {', '.join(f'`{name}`' for name in names)}\n"
             for title, names in (
                 ("Services", [each.__name__ for each in context.services]),
-                ("Jobs", [each.name for each in context.jobs]),
-                ("Event handlers", [each.name for each in context.event_handlers]),
-                ("Crons", [each.name for each in context.crons]),
+                ("Jobs", [each.name for each in own if each.handler.schedule is None and each.handler.event is None]),
+                ("Event handlers", [each.name for each in own if each.handler.event is not None]),
+                ("Crons", [each.name for each in own if each.handler.schedule is not None]),
             )
             if names
         ]
@@ -109,10 +117,7 @@ def write(folder: Path, *, check: bool = False) -> list[Path]:
 
 
 def _doc_of(context: Context) -> str:
-    module = inspect.getmodule(context.services[0]) if context.services else None
-    package = (module.__name__ if module else f"plaza.{context.name}").split(".")[1]
-    face = __import__(f"plaza.{package}", fromlist=["__doc__"])
-    return inspect.cleandoc(face.__doc__ or "")
+    return inspect.cleandoc(importlib.import_module(f"plaza.{context.name}").__doc__ or "")
 
 
 def _events() -> list[type[DomainEvent]]:

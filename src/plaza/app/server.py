@@ -58,9 +58,9 @@ def litestar(runtime: Runtime) -> Litestar:
         route_handlers=[*(bind(each, parts) for each in controllers), openapi],
         lifespan=[lifespan],
         middleware=[
-            DefineMiddleware(Authentication, authenticator=parts[Authenticator]),  # type: ignore[type-abstract] # a port is looked up by its Protocol
+            DefineMiddleware(Authentication, authenticator=parts[Authenticator]),
             DefineMiddleware(RequestLimits, limits=parts[RateLimits]),
-            DefineMiddleware(Idempotency, clock=parts[Clock]),  # type: ignore[type-abstract] # a port is looked up by its Protocol
+            DefineMiddleware(Idempotency, clock=parts[Clock]),
         ],
         guards=[require_actor],
         dependencies={

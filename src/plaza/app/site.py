@@ -79,9 +79,7 @@ class SiteController(Controller):
             '<div id="api"></div><script src="/assets/swagger-ui-bundle.js"></script><script src="/assets/start.js"></script>',
             '<link rel="stylesheet" href="/assets/swagger-ui.css">',
         )
-        return Response(
-            page, media_type="text/html", headers={"Content-Security-Policy": _SCHEMA_POLICY}
-        )
+        return Response(page, media_type="text/html", headers={"Content-Security-Policy": _SCHEMA_POLICY})
 
     @get("/docs/errors")
     async def errors(self) -> Response[str]:

@@ -8,7 +8,6 @@ from uuid import UUID
 import msgspec
 from litestar import Controller, Response, delete, get, patch, post
 from litestar.di import NamedDependency
-from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from plaza.chat.frames import MessageNew
@@ -33,6 +32,7 @@ from plaza.chat.service import ConversationService, MessageService, ParticipantS
 from plaza.core.actor import Actor
 from plaza.core.db import Page, PageRequest
 from plaza.core.errors import ValidationFailed
+from plaza.core.http import documented
 from plaza.domain_events.chat import ConversationId, MessageId
 from plaza.domain_events.identity import UserId
 
@@ -55,7 +55,7 @@ class ConversationController(Controller):
     ) -> Page[ConversationView]:
         return (await self.conversations.page(actor, page)).unwrap()
 
-    @post(responses={200: ResponseSpec(ConversationView, description="The direct conversation stood already")})
+    @post(responses={200: documented(ConversationView, "The direct conversation stood already")})
     async def create(
         self, actor: NamedDependency[Actor], data: JSONBody[NewConversation]
     ) -> Response[ConversationView]:
@@ -132,7 +132,7 @@ class MessageController(Controller):
     tags = ("chat",)
     messages: MessageService
 
-    @get("/messages", responses={200: ResponseSpec(Page[MessageView], description="One page")})
+    @get("/messages", responses={200: documented(Page[MessageView], "One page")})
     async def list_messages(
         self,
         actor: NamedDependency[Actor],
@@ -147,7 +147,7 @@ class MessageController(Controller):
         found = await self.messages.page(actor, ConversationId(conversation_id), span, page)
         return _json(found.unwrap())
 
-    @post("/messages", responses={200: ResponseSpec(MessageView, description="Sent before with this client_id")})
+    @post("/messages", responses={200: documented(MessageView, "Sent before with this client_id")})
     async def send(
         self, actor: NamedDependency[Actor], conversation_id: FromPath[UUID], data: JSONBody[NewMessage]
     ) -> Response[MessageView]:
@@ -160,7 +160,7 @@ class MessageController(Controller):
     ) -> MessageView:
         return (await self.messages.get(actor, ConversationId(conversation_id), MessageId(message_id))).unwrap()
 
-    @get("/events", responses={200: ResponseSpec(Page[MessageNew], description="One page")})
+    @get("/events", responses={200: documented(Page[MessageNew], "One page")})
     async def list_events(
         self,
         actor: NamedDependency[Actor],

@@ -7,10 +7,15 @@ import sys
 import click
 
 from plaza.app.cli import asynchronous, cli, runtime_for
+from plaza.core.settings import SettingsError
 
 
 def main() -> None:
-    cli()
+    try:
+        cli()
+    except SettingsError as error:  # some can be told only once the parts are put together
+        click.echo(f"plaza: wrong settings\n{error}", err=True)
+        sys.exit(2)
 
 
 @cli.command()

@@ -15,12 +15,12 @@ class FaceContract(Contract):
     """`open` packages show all of their modules (core, the published language); `readers` may look into any (app's registry)."""
 
     root = fields.StringField()
-    open = fields.SetField(subfield=fields.StringField(), required=False)
-    readers = fields.SetField(subfield=fields.StringField(), required=False)
+    open = fields.SetField(subfield=fields.StringField())
+    readers = fields.SetField(subfield=fields.StringField())
 
     def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:
-        open_packages: Any = self.open or set()
-        readers: Any = self.readers or set()
+        open_packages: Any = self.open
+        readers: Any = self.readers
         found = []
         for context in graph.find_children(str(self.root)) - open_packages:
             for room in graph.find_descendants(context):

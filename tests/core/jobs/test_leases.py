@@ -27,7 +27,7 @@ RUN_OUT_S, LONG_S = -1.0, 3600.0
 
 
 def store_of(jobs: Jobs, lease_s: float = LONG_S) -> JobStore:
-    return JobStore(jobs.parts[Database], jobs.parts[Clock], lease_s)  # type: ignore[type-abstract] # a port
+    return JobStore(jobs.parts[Database], jobs.parts[Clock], lease_s)
 
 
 async def lease(jobs: Jobs, store: JobStore, most: int = 10, queue: str = "default") -> Sequence[Lease]:

@@ -61,10 +61,10 @@ class Database:
     ) -> None:
         settings = settings or DatabaseSettings()
         self.settings, self.url, self.strict = settings, url, strict
-        self.engine = _engine(url, settings, name)
-        self.reader = _engine(settings.replica_url or url, settings, f"{name}-read").execution_options(
-            isolation_level="AUTOCOMMIT"
-        )
+        self.engine = _engine(url, settings, name, hide_parameters=not strict)
+        self.reader = _engine(
+            settings.replica_url or url, settings, f"{name}-read", hide_parameters=not strict
+        ).execution_options(isolation_level="AUTOCOMMIT")
         self.outbox: Outbox | None = None
 
     async def close(self) -> None:
@@ -213,7 +213,7 @@ class Database:
 
     async def is_up(self) -> bool:
         try:
-            async with asyncio.timeout(2), self.reader.connect() as connection:
+            async with asyncio.timeout(2), self.engine.connect() as connection:
                 await connection.execute(text("select 1"))
         except Exception:  # whatever went wrong, it is not up
             return False
@@ -227,9 +227,10 @@ def _count_retry(error: Exception) -> None:
         log.warning("deadlock", exc_info=error)
 
 
-def _engine(url: str, settings: DatabaseSettings, name: str) -> AsyncEngine:
+def _engine(url: str, settings: DatabaseSettings, name: str, *, hide_parameters: bool) -> AsyncEngine:
     return create_async_engine(
         url,
+        hide_parameters=hide_parameters,  # errors are logged, and parameters are people's
         pool_size=settings.pool_size,
         max_overflow=0,
         pool_timeout=settings.pool_timeout_s,

@@ -6,6 +6,7 @@ from plaza.core.http.authentication import ANONYMOUS, Authenticator
 from plaza.core.http.binding import bind
 from plaza.core.http.idempotency import NOT_IDEMPOTENT
 from plaza.core.http.limits import RouteLimit, limited
+from plaza.core.http.openapi import documented
 from plaza.core.http.problems import PROBLEM_JSON, Problem
 from plaza.core.http.request import Client
 
@@ -18,5 +19,6 @@ __all__ = [
     "Problem",
     "RouteLimit",
     "bind",
+    "documented",
     "limited",
 ]

@@ -38,6 +38,11 @@ from plaza.core.result import DomainError
 from plaza.core.schemas import Input
 
 
+def documented(kind: Any, description: str) -> ResponseSpec:
+    """A handler's further answer, for its `responses`; without the examples that Litestar would make up anew each time."""
+    return ResponseSpec(kind, description=description, generate_examples=False)
+
+
 def called_methods(handler: HTTPRouteHandler, parts: Parts) -> Iterator[Any]:
     """Every `self.<part>.<method>` in the handler's source."""
     owner = type(getattr(handler.fn, "__self__", None) or handler.owner)

@@ -36,7 +36,7 @@ class Jobs:
         parts.one(JobService)
         self.parts = parts
         self.registry = Registry([core, *parts.contexts])
-        self.outbox = JobOutbox(self.registry, parts[Clock])  # type: ignore[type-abstract] # a port
+        self.outbox = JobOutbox(self.registry, parts[Clock])
 
 
 class JobWorker:
@@ -44,7 +44,7 @@ class JobWorker:
 
     def __init__(self, jobs: Jobs, *, queues: Collection[str] | None = None) -> None:
         parts, registry = jobs.parts, jobs.registry
-        settings, clock = parts[JobSettings], parts[Clock]  # type: ignore[type-abstract] # a port
+        settings, clock = parts[JobSettings], parts[Clock]
         entries = [each for each in registry.entries.values() if queues is None or each.handler.queue in queues]
         services = {
             each.name: parts.arguments(each.handler.fn, skip=0 if each.message is None else 1) for each in entries

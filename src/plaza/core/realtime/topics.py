@@ -298,7 +298,7 @@ class Topics:
                 topic.live.add(socket)
 
     def _remember(self, topic_id: UUID, user_id: UUID, seq: int) -> None:
-        if user_id in self.sockets_of:
+        if user_id in self.sockets_of and not self._is_gone(topic_id, user_id, seq):
             self.gone[topic_id, user_id] = (seq, time.monotonic())
 
     def _forget_unread(self, topic: Topic) -> None:
