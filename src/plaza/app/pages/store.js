@@ -110,7 +110,7 @@ export class ChatStore extends EventTarget {
     const page = await this.#api.messages(conversation.id, { limit: HISTORY_PAGE, beforeSeq });
     if (!older) conversation.messages = [];
     for (const message of page.items) this.#place(conversation, message);
-    conversation.hasOlder = page.items.length === HISTORY_PAGE;
+    conversation.hasOlder = page.next_cursor !== null;
     this.#changed(conversation.id);
   }
 
