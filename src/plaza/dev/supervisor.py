@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from collections.abc import Callable
 
@@ -36,7 +37,11 @@ class Supervisor:
             keeper.cancel()
         await asyncio.gather(*self._keepers, return_exceptions=True)
         for group in reversed(self._groups):
-            await asyncio.gather(*(process.stop(hurry) for process in group))
+            await asyncio.gather(*(self._stop(process, hurry) for process in group))
+
+    async def _stop(self, process: ManagedProcess, hurry: Hurry) -> None:
+        if await process.stop(hurry) == signal.SIGKILL:
+            self._tell(f"{process.name} had to be killed")
 
     async def _keep(self, process: ManagedProcess, started: asyncio.Event) -> None:
         delay, failures = FIRST_DELAY_S, 0

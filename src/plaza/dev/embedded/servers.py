@@ -61,5 +61,5 @@ def running(server: S) -> Iterator[S]:
         asyncio.run(server.stop())
 
 
-async def _both(one: Awaitable[None], other: Awaitable[None]) -> None:
+async def _both(one: Awaitable[object], other: Awaitable[object]) -> None:
     await asyncio.gather(one, other)

@@ -82,20 +82,22 @@ class ManagedProcess:
     async def exited(self) -> int:
         return await exit_of(self.child) if self.child is not None else 0
 
-    async def stop(self, hurry: Hurry | None = None) -> None:
-        """Returns when it and all of its forks are gone."""
+    async def stop(self, hurry: Hurry | None = None) -> signal.Signals | None:
+        """Returns when it and all of its forks are gone: the last signal that this took."""
+        needed = None
 
         def waits(step: int) -> bool:
             return self.running and not (step == 0 and hurry is not None and hurry.is_set())
 
         for step, (number, patience) in enumerate(self.stop_steps):
             if waits(step):
-                self.signal(number)
+                self.send(needed := number)
             limit = time.monotonic() + patience
             while waits(step) and time.monotonic() < limit:  # noqa: ASYNC110 - a child sets no event
                 await asyncio.sleep(POLL_S)
         await self.end_orphans()
         self.child = None
+        return needed
 
     def kill(self) -> None:
         """SIGKILL for the process itself, as a fault would: its forks find out by themselves."""
@@ -103,7 +105,7 @@ class ManagedProcess:
             self.child.kill()
             self.child.wait()
 
-    def signal(self, number: signal.Signals) -> None:
+    def send(self, number: signal.Signals) -> None:
         if self.child is not None and self.child.poll() is None:
             if number == signal.SIGKILL:
                 os.killpg(self.child.pid, number)
