@@ -1,0 +1,52 @@
+"""Pages beside the chat: the development outbox, the API's documentation, the error codes."""
+
+from __future__ import annotations
+
+from playwright.async_api import expect
+
+from tests.browser.conftest import OpenWindow
+from tests.support.outside import PASSWORD, mailed_code
+from tests.support.stage import Stage
+
+
+async def test_the_outbox_shows_mails_the_newest_first_and_their_markup_as_text(
+    plaza: Stage, open_window: OpenWindow
+) -> None:
+    outbox = await open_window("/dev/outbox")
+    await expect(outbox.part("outbox-empty")).to_be_visible()
+
+    http = plaza.client()
+    for name in ("first", "<b>second</b>"):
+        email = "first@example.com" if name == "first" else "second@example.com"
+        registration = {"email": email, "password": PASSWORD, "display_name": name}
+        await http.post("/api/v1/auth/registration", json=registration)
+        await mailed_code(http, email)
+    await outbox.part("outbox-refresh").click()
+    await expect(outbox.part("outbox-to")).to_have_text(["second@example.com", "first@example.com"])
+    await expect(outbox.part("outbox-body").first).to_contain_text(await mailed_code(http, "second@example.com"))
+    await outbox.part("outbox-back").click()
+    await expect(outbox.part("login-email")).to_be_visible()
+
+
+async def test_the_documentation_shows_every_operation_without_another_host(
+    plaza: Stage, open_window: OpenWindow
+) -> None:
+    document = (await plaza.client().get("/schema/openapi.json")).json()
+    operations = [
+        operation for path in document["paths"].values() for operation in path.values() if "responses" in operation
+    ]
+    schema = await open_window("/schema")
+    shown = schema.page.locator(".opblock")
+    await expect(shown).to_have_count(len(operations))
+    login = schema.page.locator(".opblock", has_text="/api/v1/auth/login")
+    await login.locator(".opblock-summary-control").click()
+    await expect(login.locator(".opblock-body")).to_contain_text("INVALID_CREDENTIALS")
+
+
+async def test_a_problem_leads_to_its_explanation(plaza: Stage, open_window: OpenWindow) -> None:
+    problem = (await plaza.client().post("/api/v1/auth/login", json={"identifier": "a", "password": "b"})).json()
+    path = problem["type"].removeprefix(plaza.base_url)
+    window = await open_window(path[path.index("/docs/") :])
+    row = window.page.locator(f"#{path.partition('#')[2]}")
+    await expect(row).to_contain_text(problem["code"])
+    await expect(row).to_be_in_viewport()
