@@ -88,12 +88,13 @@ class SiteController(Controller):
             f'<tr id="{code.lower()}"><td><code>{code}</code></td><td>{error.status}</td><td>{html.escape(error.summary())}</td></tr>'
             for code, error in sorted(DomainError.by_code.items())
         )
-        head = "<tr><th>code</th><th>status</th><th>meaning</th></tr>"
-        body = f"<main><h1>Error codes</h1><table><thead>{head}</thead><tbody>{rows}</tbody></table></main>"
-        return Response(
-            _page("Plaza: error codes", body, '<link rel="stylesheet" href="/assets/theme.css">'),
-            media_type="text/html",
+        head = '<tr><th scope="col">Code</th><th scope="col">Status</th><th scope="col">Meaning</th></tr>'
+        body = (
+            '<main class="errors"><h1>Error codes</h1><p class="hint">The <code>code</code> of a problem document, at <a href="/schema">'
+            f"the API</a> and in frames of sockets.</p><table><thead>{head}</thead><tbody>{rows}</tbody></table></main>"
         )
+        styles = '<link rel="stylesheet" href="/assets/theme.css"><link rel="stylesheet" href="/assets/errors.css">'
+        return Response(_page("Plaza: error codes", body, styles), media_type="text/html")
 
 
 class DemoPerson(msgspec.Struct, frozen=True):
@@ -120,5 +121,6 @@ class DevelopmentController(Controller):
 def _page(title: str, body: str, head: str) -> str:
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<link rel="icon" href="/assets/icon.svg" type="image/svg+xml">'
         f"<title>{title}</title>{head}</head><body>{body}</body></html>"
     )
