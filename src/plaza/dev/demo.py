@@ -24,7 +24,7 @@ GROUP = "Plaza tour"
 GROUP_TALK: tuple[tuple[int, str], ...] = (
     (0, "Welcome! Open a second window, log in as somebody else, and write: it arrives at once."),
     (1, "Stop the network for a moment, write on, and start it again. Nothing is lost and nothing comes twice."),
-    (3, "درود بر همه. Any script will do, 中文也可以, and emoji 🎉 too."),
+    (3, "درود بر همه!\nAny script will do, 中文也可以, and emoji 🎉 too."),
     (2, "Kill a server while you are at it: `plaza up` brings it back."),
 )
 DIRECT_TALK: tuple[tuple[int, str], ...] = (
