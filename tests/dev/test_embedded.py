@@ -152,6 +152,7 @@ async def test_a_clone_may_lie_anywhere(root: Path, name: str) -> None:
         await servers.valkey.stop()
         await servers.postgres.stop()
     assert left_of(servers.postgres, servers.valkey) == []
+    assert servers.postgres.sockets.is_relative_to(root) or not servers.postgres.sockets.exists()
 
 
 def test_servers_end_with_a_killed_owner_or_with_the_next_start(root: Path) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
+import signal
 import stat
 import sys
 import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
-from plaza.dev.processes import ManagedProcess, StartFailed
+from plaza.dev.processes import Hurry, ManagedProcess, StartFailed
 
 LOCALE = "C" if sys.platform == "darwin" else "C.UTF-8"
 ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/", "LANG": LOCALE, "LC_ALL": LOCALE, "TZ": "UTC"}
@@ -35,6 +37,13 @@ class Server(ManagedProcess):
     @property
     def url(self) -> str:
         raise NotImplementedError
+
+    async def stop(self, hurry: Hurry | None = None) -> signal.Signals | None:
+        needed = await super().stop(hurry)
+        if self.sockets.parent != self.folder:
+            with contextlib.suppress(OSError):  # the other server's socket is still in it, or it was never made
+                self.sockets.rmdir()
+        return needed
 
     def open_log(self) -> BinaryIO:
         if self.log.exists() and self.log.stat().st_size > LONGEST_LOG:

@@ -11,8 +11,8 @@ be exact: spawn from the main thread). RIGHTS is one of
     nobody+override      widen the rights of a parent folder
     namespace            root outside, 65534 within a user namespace of its own, where changing the uid is refused
 
-FOLDER is where the command will write. What cannot be had ends with exit status 126 and the reason on stderr. The pid stays the same
-throughout, as do inherited descriptors. Stdlib only: it is executed by path, outside of the package.
+FOLDER is where the command must be able to write; empty for nowhere. What cannot be had ends with exit status 126 and the reason on
+stderr. The pid stays the same throughout, as do inherited descriptors. Stdlib only: it is executed by path, outside of the package.
 """
 
 import ctypes
@@ -86,7 +86,7 @@ def main() -> None:
     parent, death_signal, rights, folder, *command = sys.argv[1:]
     try:
         take(rights)
-        if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        if folder and not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
             raise PermissionError(f"cannot write into {folder}")
         if sys.platform == "linux":
             prctl(PR_SET_PDEATHSIG, int(death_signal))  # a change of uid clears it, so it comes last

@@ -23,16 +23,16 @@ def spawn(
     output: IO[bytes] | int,
     death_signal: signal.Signals = signal.SIGKILL,
     rights: str = "same",
-    folder: Path = Path("/"),
+    folder: Path | None = None,
     input_: IO[bytes] | int = subprocess.DEVNULL,
     working_folder: Path = Path("/"),
     hold: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
-    """`hold` are descriptors that the child and its forks keep open."""
+    """`folder` is where it must be able to write under those rights; `hold` are descriptors that the child and its forks keep open."""
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError("a child ends with the thread that spawned it: spawn from the main thread")
     return subprocess.Popen(  # noqa: S603 - commands of our own making
-        [sys.executable, "-I", "-S", SHIM, str(os.getpid()), str(int(death_signal)), rights, folder, *command],
+        [sys.executable, "-I", "-S", SHIM, str(os.getpid()), str(int(death_signal)), rights, folder or "", *command],
         env=dict(environment),
         cwd=working_folder,
         stdin=input_,
