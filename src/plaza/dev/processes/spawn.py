@@ -37,7 +37,7 @@ def spawn(
         cwd=working_folder,
         stdin=input_,
         stdout=output,
-        stderr=output,
+        stderr=subprocess.STDOUT,
         start_new_session=True,
         pass_fds=tuple(hold),
     )
