@@ -120,6 +120,7 @@ def document(app: Litestar) -> dict[str, Any]:
     for path, operations in schema.get("paths", {}).items():
         for method, operation in operations.items():
             operation["security"] = [{}] if (path, method) in anonymous else [{"bearer": []}]
+            operation["responses"].get("204", {}).pop("content", None)
     return schema
 
 
