@@ -3,7 +3,7 @@
 stand_in.py up ROOT PORT [STATUS]   the supervisor over them; STATUS is the exit status of its preparation
 stand_in.py serve PORT              answers /health
 stand_in.py seed ROOT PORT          notes whether it ran before or after the one that answers
-stand_in.py work ROOT               waits
+stand_in.py work ROOT               waits; with STUBBORN in its environment SIGTERM does not end it
 """
 
 import os
@@ -54,8 +54,11 @@ def main() -> int:
             with socket.socket() as probe, (Path(root) / "seeded").open("a") as file:
                 file.write("before\n" if probe.connect_ex(("127.0.0.1", int(port))) else "after\n")
         case ["work", root]:
+            if "STUBBORN" in os.environ:
+                signal.signal(signal.SIGTERM, lambda *_: None)
             (Path(root) / "urls").write_text(f"{os.environ['DATABASE_URL']}\n{os.environ['REDIS_URL']}\n")
-            signal.pause()
+            while True:
+                signal.pause()
     return 0
 
 

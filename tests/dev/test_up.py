@@ -37,10 +37,11 @@ class Clone:
         self.children: list[ManagedProcess] = [self.servers.postgres, self.servers.valkey, self.api, self.worker]
         self.ups: list[subprocess.Popen[str]] = []
 
-    def up(self, *, status: int = 0, given: ServerUrls | None = None) -> subprocess.Popen[str]:
+    def up(self, *, status: int = 0, given: ServerUrls | None = None, **more: str) -> subprocess.Popen[str]:
         environment = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
         if given is not None:
             environment |= {"DATABASE_URL": given.database_url, "REDIS_URL": given.redis_url}
+        environment |= more
         up = subprocess.Popen(
             [sys.executable, STAND_IN, "up", self.root, str(self.port), str(status)],
             stdout=subprocess.PIPE,
@@ -55,9 +56,9 @@ class Clone:
         return {pid for pid, line in command_lines() if child.owns(line)}
 
     def leaders(self) -> dict[str, int]:
-        """The pid of each child itself, without its forks, by the child's name."""
-        lines = [each for each in command_lines() if not each[1].startswith("postgres: ")]
-        return {child.name: pid for child in self.children for pid, line in lines if child.owns(line)}
+        """The pid of each child that runs, by its name. A fork comes after it, and a moment later calls itself `postgres: ...`."""
+        lines = sorted(each for each in command_lines() if not each[1].startswith("postgres: "))
+        return {child.name: pid for child in self.children for pid, line in reversed(lines) if child.owns(line)}
 
     @property
     def is_empty(self) -> bool:
@@ -134,6 +135,24 @@ async def test_one_interrupt_ends_everything(clone: Clone) -> None:
     assert ended(up)[0] == 0
     assert clone.is_empty
     assert not clone.servers_file.exists()
+
+
+async def test_a_second_interrupt_waits_for_nobody(clone: Clone) -> None:
+    up = clone.up(STUBBORN="1")
+    welcomed(up)
+
+    async def is_deaf() -> bool:  # its handler stands when it has written this
+        return (clone.root / "urls").exists()
+
+    await eventually(is_deaf)
+    up.send_signal(signal.SIGINT)
+    assert up.stderr is not None
+    while "stopping" not in up.stderr.readline():
+        pass
+    status, told = ended(up)
+    assert status == 0
+    assert "worker had to be killed" in told
+    assert clone.is_empty
 
 
 async def test_an_interrupt_while_it_starts_ends_everything(clone: Clone) -> None:

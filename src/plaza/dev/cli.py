@@ -28,7 +28,11 @@ def up() -> None:
     from plaza.dev.plan import plan_of
     from plaza.dev.up import run
 
-    sys.exit(run(find_root(), plan_of))
+    root = find_root()
+    if not (root / "alembic.ini").exists():
+        click.echo("plaza: run this in a clone of Plaza", err=True)
+        sys.exit(1)
+    sys.exit(run(root, plan_of))
 
 
 @cli.group()

@@ -145,7 +145,7 @@ class ManagedProcess:
 
 
 class Program(ManagedProcess):
-    """A child known by its exact command, with its output on a descriptor of ours; it dies with us by SIGKILL."""
+    """A child known by its command, with its output on a descriptor of ours; it dies with us by SIGKILL."""
 
     def __init__(
         self,
@@ -166,7 +166,8 @@ class Program(ManagedProcess):
         )
 
     def owns(self, command_line: str) -> bool:
-        return command_line == " ".join(self.command)
+        """The first word does not count: macOS shows an interpreter by another path than it was started by."""
+        return command_line.endswith(" ".join(["", *self.command[1:]]))
 
     async def launch(self, lock: int) -> subprocess.Popen[bytes]:
         return spawn(
