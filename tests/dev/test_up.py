@@ -56,9 +56,13 @@ class Clone:
         return {pid for pid, line in command_lines() if child.owns(line)}
 
     def leaders(self) -> dict[str, int]:
-        """The pid of each child that runs, by its name. A fork comes after it, and a moment later calls itself `postgres: ...`."""
-        lines = sorted(each for each in command_lines() if not each[1].startswith("postgres: "))
-        return {child.name: pid for child in self.children for pid, line in reversed(lines) if child.owns(line)}
+        """The pid of each child that runs, by its name."""
+        found = {child.name: self.pids(child) for child in self.children}
+        try:  # a fork of PostgreSQL looks like it until it has changed its title
+            found["postgres"] &= {int((self.servers.postgres.data / "postmaster.pid").read_text().split()[0])}
+        except (FileNotFoundError, IndexError):
+            found["postgres"] = set()
+        return {name: min(pids) for name, pids in found.items() if pids}
 
     @property
     def is_empty(self) -> bool:
