@@ -106,7 +106,8 @@ class Window:
         return await self.part("message-text").all_text_contents()
 
     async def has_no_gap(self) -> None:
-        """Every seq once, in order: only of conversations without system messages, which show none."""
+        """Every seq once, in order, nothing on its way: only of conversations without system messages, which show none."""
+        await expect(self.page.locator('[data-testid="message"]:not([data-seq])')).to_have_count(0)
         seqs = [int(await each.get_attribute("data-seq") or 0) for each in await self.part("message").all()]
         assert seqs == list(range(seqs[0], seqs[0] + len(seqs))), seqs
 
