@@ -55,7 +55,8 @@ class Listener:
                 await catch_up()
             while not lost.is_set():
                 try:
-                    await asyncio.wait_for(lost.wait(), self.PROBE_S)
+                    async with asyncio.timeout(self.PROBE_S):
+                        await lost.wait()
                 except TimeoutError:
                     await connection.execute("select 1", timeout=self.PROBE_S)
         finally:

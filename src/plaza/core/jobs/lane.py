@@ -41,7 +41,9 @@ class _Worker(Worker):
             self.woken.clear()
             await self._poll_iteration()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.woken.wait(), self.poll_delay_s)
+                # not wait_for: before Python 3.12 it swallows a cancellation that comes together with the wake-up
+                async with asyncio.timeout(self.poll_delay_s):
+                    await self.woken.wait()
 
 
 class ArqLane:

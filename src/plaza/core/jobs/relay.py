@@ -65,7 +65,8 @@ class Relay:
             while self.lane.is_ready and self._worth_a_look:
                 await self._fill(self._worth_a_look.pop())
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), self.poll_s)
+                async with asyncio.timeout(self.poll_s):
+                    await self._woken.wait()
 
     async def renew(self) -> None:
         """Only what was started: a job that Redis lost must not be held for ever."""
