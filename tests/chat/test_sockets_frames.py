@@ -260,7 +260,7 @@ async def test_several_conversations_are_resumed_at_once(plaza: Stage, chat: Cha
         assert answer["conversations"] == [{"id": str(group), "last_seq": 5} for group in groups]
         for group in groups:
             await chat.say(ada, group, "live")
-        heard = {str(group): [] for group in groups}
+        heard: dict[str, list[int]] = {str(group): [] for group in groups}
         for _ in range(6 + 5 + 1):
             frame = await bobs.next("message.new")
             heard[frame["conversation_id"]].append(frame["seq"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import AsyncExitStack
+from typing import Any
 
 import msgspec
 import pytest
@@ -152,7 +153,7 @@ async def test_msgpack_says_the_same(plaza: Stage, chat: Chat) -> None:
     path = f"/ws?ticket={await ticket_of(plaza, actor)}"
     async with line(plaza, bob) as plain, dialled(plaza, path, subprotocols=["plaza.v1.msgpack"]) as packed:
         assert packed.subprotocol == "plaza.v1.msgpack"
-        assert msgspec.msgpack.decode(await packed.recv())["type"] == "ready"
+        assert unpacked(await packed.recv())["type"] == "ready"
         said = {
             "type": "message.send",
             "ref": 7,
@@ -161,15 +162,15 @@ async def test_msgpack_says_the_same(plaza: Stage, chat: Chat) -> None:
             "content": "hi",
         }
         await packed.send(msgspec.msgpack.encode(said))
-        frames = [msgspec.msgpack.decode(await packed.recv()) for _ in range(2)]
+        frames = [unpacked(await packed.recv()) for _ in range(2)]
         (ack,) = [frame for frame in frames if frame["type"] == "ack"]
         (new,) = [frame for frame in frames if frame["type"] == "message.new"]
         assert ack["ref"] == 7
         assert await plain.next("message.new") == new
         await packed.send("text")
-        assert msgspec.msgpack.decode(await packed.recv())["code"] == "VALIDATION_ERROR"
+        assert unpacked(await packed.recv())["code"] == "VALIDATION_ERROR"
         await packed.send(msgspec.msgpack.encode({**said, "content": "a\0b"}))
-        assert msgspec.msgpack.decode(await packed.recv())["code"] == "VALIDATION_ERROR"
+        assert unpacked(await packed.recv())["code"] == "VALIDATION_ERROR"
 
 
 async def test_an_idle_socket_holds_no_connection_to_the_database(plaza: Stage, chat: Chat) -> None:
@@ -183,3 +184,8 @@ async def test_an_idle_socket_holds_no_connection_to_the_database(plaza: Stage, 
             while db.engine.pool.checkedout() or db.reader.pool.checkedout():  # type: ignore[attr-defined] # a QueuePool
                 await asyncio.sleep(0.01)
         assert len(plaza[Hub].topics.sockets_of) == 2
+
+
+def unpacked(raw: str | bytes) -> Any:
+    assert isinstance(raw, bytes)
+    return msgspec.msgpack.decode(raw)

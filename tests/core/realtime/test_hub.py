@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -37,7 +38,7 @@ async def test_a_frame_is_said_once_for_all_readers_in_each_protocol(hub: Hub, l
     plain, packed = await Peer(hub, ANN).opened(), await Peer(hub, BEN, binary=True).opened()
     await hub.wake(log.append(T, text="grüße 👋"))
     for peer in (plain, packed):
-        await peer.until(lambda peer=peer: peer.seqs(T))
+        await peer.until(partial(peer.seqs, T))
         assert peer.of_type("entry") == [{"type": "entry", "topic": str(T), "seq": 2, "text": "grüße 👋"}]
         await peer.leave()
 
@@ -51,7 +52,7 @@ async def test_what_has_no_seq_goes_to_those_it_is_meant_for(hub: Hub) -> None:
     await hub.to_users([ANN, BEN, stranger.socket.user_id], encoded("end"))
     heard = []
     for peer in (ann, ben, stranger):
-        await peer.until(lambda peer=peer: peer.of_type("end"))
+        await peer.until(partial(peer.of_type, "end"))
         heard.append([each["type"] for each in peer.got])
         await peer.leave()
     assert heard == [["ready", "to all", "to ann", "end"], ["ready", "to all", "but ann", "end"], ["ready", "end"]]
@@ -73,7 +74,7 @@ async def test_a_slow_reader_is_closed_and_the_others_are_not(hub: Hub, log: Mem
     slow.reads.clear()
     for n in range(2, 102):
         await hub.wake(log.append(T))
-        await quick.until(lambda n=n: n in quick.seqs(T))
+        await quick.until(partial(quick.has, T, n))
     assert quick.seqs(T) == list(range(2, 102))
     assert value(SLOW_READERS) == closed + 1
     slow.reads.set()

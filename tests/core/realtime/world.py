@@ -138,6 +138,9 @@ class Peer:
     def seqs(self, topic: UUID) -> list[int]:
         return [each["seq"] for each in self.of_type("entry") if each["topic"] == str(topic)]
 
+    def has(self, topic: UUID, seq: int) -> bool:
+        return seq in self.seqs(topic)
+
     async def until(self, holds: Callable[[], Any]) -> None:
         async with asyncio.timeout(LIMIT_S):
             while not holds():

@@ -100,11 +100,13 @@ class Bus:
                     await self._listen(channel)
             except (RedisError, OSError) as error:
                 log.warning("realtime_disconnected", error=repr(error))
+            _raise_if_cancelled()
             await asyncio.sleep(self.RETRY_S)
 
     async def _listen(self, channel: PubSub) -> None:
         is_probed = False
         while True:
+            _raise_if_cancelled()
             message = await channel.get_message(timeout=self.PROBE_S)
             if message is None:
                 if is_probed:
@@ -124,3 +126,10 @@ class Bus:
         """Says what is still waiting."""
         if self._sending is not None:
             await asyncio.wait([self._sending], timeout=2)
+
+
+def _raise_if_cancelled() -> None:
+    """redis-py loses cancellations: in Python 3.11's `asyncio.wait_for`, and where closing a broken line raises an error of its own."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
