@@ -19,6 +19,7 @@ from plaza.core.db import Cursors, Database, DatabaseSettings, Listener
 from plaza.core.jobs import Jobs
 from plaza.core.ratelimit import RateLimits, RateLimitSettings
 from plaza.core.realtime import Hub, RealtimeSettings, TopicLog
+from plaza.core.telemetry.reports import configure_reports
 from plaza.core.telemetry.tracing import configure_tracing
 
 log = structlog.get_logger(__name__)
@@ -59,7 +60,7 @@ class Runtime:
         self.jobs = Jobs(self.parts)
         self.db.outbox = self.jobs.outbox
         self.hub.log = self.parts[TopicLog]
-        configure_tracing(plaza, process, [self.db.engine, self.db.reader])
+        self._flushes = [configure_tracing(plaza, process, [self.db.engine, self.db.reader]), configure_reports(plaza)]
 
     @asynccontextmanager
     async def running(self, which: str) -> AsyncIterator[None]:
@@ -77,6 +78,9 @@ class Runtime:
         await self.hub.bus.close()
         await self.redis.aclose()
         await self.db.close()
+        for flush in self._flushes:
+            if flush is not None:
+                await asyncio.to_thread(flush)
 
 
 async def _lasting(background: Background) -> None:
@@ -91,6 +95,9 @@ async def _lasting(background: Background) -> None:
 
 
 async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    """Asked until they are: a cancellation that meets the end of a Redis command is lost in Python 3.11's `asyncio.wait_for`."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=1)
