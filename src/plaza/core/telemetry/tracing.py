@@ -1,51 +1,69 @@
-"""OpenTelemetry where PLAZA_OTLP_ENDPOINT is set, Sentry where PLAZA_SENTRY_DSN is: without them neither is imported."""
+"""OpenTelemetry where PLAZA_OTLP_ENDPOINT is set; without it the SDK is not imported."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from plaza.core.correlation import correlation_id
 from plaza.core.settings import PlazaSettings
 
+# A collector that does not answer holds up the end of a process for as long.
+_EXPORT_TIMEOUT_S = 3
 
-def configure_tracing(settings: PlazaSettings, process: str, engines: Sequence[Any]) -> None:
-    """`engines` are SQLAlchemy's asynchronous ones: their statements become spans."""
-    if settings.otlp_endpoint:
-        from opentelemetry import trace
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-        from opentelemetry.instrumentation.sqlalchemy import SQLAlchemyInstrumentor
-        from opentelemetry.sdk.resources import Resource
-        from opentelemetry.sdk.trace import TracerProvider
-        from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-        provider = TracerProvider(resource=Resource.create({"service.name": f"plaza-{process}"}))
-        exporter = OTLPSpanExporter(endpoint=f"{settings.otlp_endpoint.rstrip('/')}/v1/traces")
-        provider.add_span_processor(BatchSpanProcessor(exporter))
-        trace.set_tracer_provider(provider)
-        SQLAlchemyInstrumentor().instrument(engines=[engine.sync_engine for engine in engines])
-    if settings.sentry_dsn:
-        import sentry_sdk
+def configure_tracing(settings: PlazaSettings, process: str, engines: Sequence[Any]) -> Callable[[], object] | None:
+    """`engines` are SQLAlchemy's asynchronous ones: their statements become spans.
 
-        sentry_sdk.init(
-            dsn=settings.sentry_dsn,
-            environment=settings.env,
-            send_default_pii=False,
-            include_local_variables=False,  # passwords and tokens lie there
-            max_request_body_size="never",
-            before_send=_tagged,
-        )
+    Answers what sends the spans that still wait: it blocks, and is called at the end of the process.
+    """
+    if not settings.otlp_endpoint:
+        return None
+    from opentelemetry import trace
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.instrumentation.sqlalchemy import SQLAlchemyInstrumentor
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    provider = TracerProvider(resource=Resource.create({"service.name": f"plaza-{process}"}))
+    endpoint = f"{settings.otlp_endpoint.rstrip('/')}/v1/traces"
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint, timeout=_EXPORT_TIMEOUT_S)))
+    trace.set_tracer_provider(provider)
+    SQLAlchemyInstrumentor().instrument(engines=[engine.sync_engine for engine in engines])
+    return provider.shutdown
 
 
 def traced(app: Any, settings: PlazaSettings) -> Any:
-    """An ASGI application whose requests are spans."""
+    """An ASGI application whose requests are spans, named by their route: a path would bring ids into the names.
+
+    Sockets are left out: theirs would last for hours, and the ticket stands in their address.
+    """
     if not settings.otlp_endpoint:
         return app
+    from opentelemetry import trace
     from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
 
-    return OpenTelemetryMiddleware(app, excluded_urls="health,metrics,assets")
+    async def named(scope: Any, receive: Any, send: Any) -> None:
+        span = trace.get_current_span()
+        span.set_attribute("plaza.correlation_id", correlation_id())
 
+        async def told(message: Any) -> None:
+            if message["type"] == "http.response.start" and (route := scope.get("path_template")):
+                span.update_name(f"{scope['method']} {route}")
+                span.set_attribute("http.route", route)
+            await send(message)
 
-def _tagged(event: Any, _: Any) -> Any:
-    event.setdefault("tags", {})["correlation_id"] = correlation_id()
-    return event
+        await app(scope, receive, told)
+
+    requests = OpenTelemetryMiddleware(
+        named,
+        default_span_details=lambda scope: (scope["method"], {}),
+        excluded_urls="[^/]/health,[^/]/metrics,[^/]/assets/",
+        exclude_spans=["receive", "send"],
+    )
+
+    async def either(scope: Any, receive: Any, send: Any) -> None:
+        await (requests if scope["type"] == "http" else app)(scope, receive, send)
+
+    return either
