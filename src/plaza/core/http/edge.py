@@ -19,7 +19,7 @@ from plaza.core.telemetry.metrics import IN_FLIGHT, REQUEST_SECONDS, REQUESTS
 log = structlog.get_logger("plaza.access")
 
 CONTENT_SECURITY_POLICY = (
-    "default-src 'self'; img-src 'self' data: blob:; connect-src 'self' ws: wss:; object-src 'none'; "
+    "default-src 'self'; img-src 'self' data: blob:; connect-src 'self'; object-src 'none'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 _QUIET = ("/health", "/metrics", "/assets/")
