@@ -142,14 +142,16 @@ class Topics:
                 self._knows(self._joined(topic_id, {socket.user_id: changed_at}), changed_at)
 
     def attach(self, socket: Socket, topic_id: UUID, seq: int) -> None:
-        """It has, or wants, everything up to `seq`."""
+        """Everything after `seq`, which its user was a member at. What went out already, leavings among it, is read from the log."""
         if socket.only not in (None, topic_id):
             return
         topic = self.by_id.get(topic_id)
         if topic is None:
             topic = self.by_id[topic_id] = Topic(topic_id, seq)
         socket.topics.add(topic)
-        if seq <= topic.given:
+        if seq < topic.given:
+            self.trails(self.follow(socket, topic_id, after=seq, head=seq))
+        elif seq == topic.given:
             topic.live.add(socket)
         else:
             topic.ahead[socket] = seq
@@ -229,11 +231,7 @@ class Topics:
         """Those who are to become readers, each from his own joining on, and so perhaps the first ones here."""
         for user_id, seq in sorted(joined.items(), key=lambda each: each[1]):
             for socket in self._joining(topic_id, user_id, seq):
-                topic = self.by_id.get(topic_id)
-                if topic is not None and seq <= topic.given:
-                    self.trails(self.follow(socket, topic_id, after=seq - 1, head=seq))
-                else:
-                    self.attach(socket, topic_id, seq - 1)
+                self.attach(socket, topic_id, seq - 1)
         return self.by_id.get(topic_id)
 
     def _joining(self, topic_id: UUID, user_id: UUID, seq: int) -> Iterable[Socket]:
