@@ -109,7 +109,7 @@ export class Api extends EventTarget {
   participants = (id, cursor = null) =>
     this.#authorized("GET", `${CHAT}/conversations/${id}/participants?${query({ limit: 100, cursor })}`);
   unread = () => this.#authorized("GET", `${CHAT}/unread`);
-  presence = (userId) => this.#authorized("GET", `${CHAT}/presence/${userId}`);
+  presence = (userIds) => this.#authorized("POST", `${CHAT}/presence/bulk`, { user_ids: userIds });
 
   async #authorized(method, path, body) {
     if (this.#accessToken === null || Date.now() > this.#expiresAt - RENEW_BEFORE_MS) await this.#refresh();

@@ -1,7 +1,7 @@
 // Who is there: watches the people that the page shows and keeps their last known presence.
 
-/** Their state is asked one by one; beyond this many, the rest shows once it changes. */
-const ASK_AT_MOST = 20;
+/** The server watches this many for one socket; further people show no dot. */
+const WATCH_AT_MOST = 500;
 
 /** Fires `change` events with the user's id. Presence is {user_id, status, last_seen_at}. */
 export class Presence extends EventTarget {
@@ -26,7 +26,8 @@ export class Presence extends EventTarget {
 
   /** Adds people to those that are watched. */
   watch(userIds) {
-    const added = userIds.filter((id) => !this.#watched.has(id));
+    const room = WATCH_AT_MOST - this.#watched.size;
+    const added = userIds.filter((id) => !this.#watched.has(id)).slice(0, room);
     if (added.length === 0) return;
     for (const id of added) this.#watched.add(id);
     if (this.#connection.state === "online") this.#watch(added);
@@ -37,7 +38,8 @@ export class Presence extends EventTarget {
     if (this.#watched.size === 0) return;
     try {
       await this.#connection.request({ type: "presence.watch", user_ids: [...this.#watched] });
-      await Promise.all(asked.slice(0, ASK_AT_MOST).map(async (id) => this.#learn(await this.#api.presence(id))));
+      const { items } = await this.#api.presence(asked);
+      for (const each of items) this.#learn(each);
     } catch {
       // Presence is a courtesy: without an answer the dots stay as they were, and the next `ready` asks again.
     }
