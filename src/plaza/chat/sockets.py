@@ -144,13 +144,12 @@ class SocketController(Controller):
         ready = Ready(session_id=session_id, user_id=UserId(actor.user_id), heartbeat_s=HEARTBEAT_S)
         try:
             await self.hub.open(socket, msgspec.json.encode(ready))
+            if await self.sockets.has_ended(actor):
+                socket.close(Close.SESSION_ENDED, "session ended")
         except Exception as error:
             log.warning("socket_not_opened", error=repr(error))
             socket.close(Close.RESTART, self._come_back())
-            return
-        if await self.sockets.has_ended(actor):
-            socket.close(Close.SESSION_ENDED, "session ended")
-        else:
+        if not socket.is_closing:
             self.presence.came(socket)
 
     def _come_back(self) -> str:

@@ -7,10 +7,13 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
+from redis.asyncio import Redis
 
 from plaza.core.ids import uuid7
-from plaza.core.realtime import Hub
+from plaza.core.realtime import Bus, Hub
+from plaza.core.realtime.bus import Signal
 from plaza.core.telemetry.metrics import FRAMES_HEALED, SLOW_READERS, SOCKETS
 from tests.core.realtime.world import LIMIT_S, MemoryLog, Peer, Wire, encoded
 from tests.support.waiting import eventually
@@ -290,3 +293,16 @@ async def test_nothing_is_kept_of_those_who_went(hub: Hub, log: MemoryLog) -> No
         await peer.leave()
     assert value(SOCKETS) == open_ones
     assert (hub.topics.by_id, hub.topics.sockets_of, hub._sockets, hub._of_session) == ({}, {}, {}, {})
+
+
+def test_a_packet_of_another_version_is_passed_over() -> None:
+    heard: list[object] = []
+    bus = Bus(Redis(), heard.extend, lambda: None)
+    bus._unpack(packet(99, "what is this?"))
+    bus._unpack(b"nonsense")
+    bus._unpack(packet(5, "colour", [ANN.bytes]))
+    assert heard == [Signal("colour", (ANN,))]
+
+
+def packet(*item: object) -> bytes:
+    return msgspec.msgpack.encode([uuid7().bytes, [item]])

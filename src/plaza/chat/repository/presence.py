@@ -27,6 +27,7 @@ from plaza.core.service import outside
 
 _SEEN = "plaza:presence:seen"
 _KEPT = timedelta(days=90)
+_AT_ONCE = 500  # users of one pipeline: packing more would hold up everybody else
 
 _ACQUAINTED = text("""
 select distinct other.user_id
@@ -64,9 +65,14 @@ class PresenceRepository:
 
     @outside
     async def beat(self, devices: Mapping[UUID, Collection[str]], now: datetime) -> dict[UUID, list[str]]:
-        """A heartbeat of these devices, all in one go. Answers each user's living devices. Raises Unavailable."""
-        if not devices:
-            return {}
+        """A heartbeat of these devices. Answers each user's living devices. Raises Unavailable."""
+        users, alive = list(devices), dict[UUID, list[str]]()
+        for start in range(0, len(users), _AT_ONCE):
+            part = {each: devices[each] for each in users[start : start + _AT_ONCE]}
+            alive |= await self._beat(part, now)
+        return alive
+
+    async def _beat(self, devices: Mapping[UUID, Collection[str]], now: datetime) -> dict[UUID, list[str]]:
         pipeline = self.redis.pipeline(transaction=False)
         at = now.timestamp()
         for user_id, names in devices.items():

@@ -60,7 +60,7 @@ class Bus:
     """`receive` gets the items of other processes; `connected` is called whenever listening has begun (again)."""
 
     WAITING = 20_000  # items kept while Redis is slow; beyond that the oldest are lost
-    PACKET = 500  # items
+    PACKET = 100  # items
     RETRY_S = 0.1
     PROBE_S = 5.0  # a half-open connection is noticed after twice that
 
@@ -118,9 +118,16 @@ class Bus:
             if message["type"] == "subscribe":
                 self._connected()
             elif message["type"] == "message":
-                packet = _decoder.decode(message["data"])
-                if packet.origin != self._origin:
-                    self._receive(packet.items)
+                self._unpack(message["data"])
+
+    def _unpack(self, data: bytes) -> None:
+        try:
+            packet = _decoder.decode(data)
+        except msgspec.DecodeError as error:  # of another version, while processes are replaced one by one
+            log.warning("realtime_packet_unreadable", error=str(error))
+            return
+        if packet.origin != self._origin:
+            self._receive(packet.items)
 
     async def close(self) -> None:
         """Says what is still waiting."""

@@ -143,7 +143,10 @@ class Hub:
                 task.cancel()
 
     async def drain(self, within_s: float = 5) -> None:
-        """Before the server stops: frames taken are answered, then everybody is sent elsewhere, each at a moment of his own."""
+        """Before the server stops: frames taken are answered, then everybody is sent elsewhere, each at a moment of his own.
+
+        Both may take `within_s`.
+        """
         self._is_draining = True
         leaving = [socket.finish(Close.RESTART, self._retry(), within_s) for socket in self._sockets.values()]
         await asyncio.gather(*leaving)
