@@ -1,11 +1,11 @@
-"""The command line. Results go to stdout, everything else to stderr; a refusal exits 1 with its code."""
+"""The command line. Results go to stdout, everything else to stderr; a refusal exits 1 with its code, a wrong setting 2 with its name."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -13,7 +13,7 @@ from typing import Any, ParamSpec, TypeVar
 import click
 
 from plaza.core.result import DomainError
-from plaza.core.settings import Environment, SettingsError
+from plaza.core.settings import Environment, find_root
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -26,15 +26,11 @@ def cli() -> None:
 
 
 def configured(process: str) -> Any:
-    """The configuration, with logging set up; a wrong setting ends the program with its name."""
+    """The configuration, with logging set up. Raises SettingsError."""
     from plaza.app.configuration import load
     from plaza.core.telemetry.logging import LoggingSettings, configure_logging
 
-    try:
-        configuration = load()
-    except SettingsError as error:
-        click.echo(f"plaza: wrong settings\n{error}", err=True)
-        sys.exit(2)
+    configuration = load()
     configure_logging(configuration[LoggingSettings], process)
     return configuration
 
@@ -50,28 +46,38 @@ async def runtime_for(process: str = "cli") -> AsyncIterator[Any]:
         await runtime.close()
 
 
-def asynchronous(fn: Callable[P, Awaitable[T]]) -> Callable[P, T]:
-    """A command that is a coroutine; its refusals and lost servers are told in a line."""
+@contextmanager
+def told_in_a_line() -> Iterator[None]:
+    """Refusals and servers that cannot be reached end the program with what an operator needs to know of them."""
+    from plaza.core.db import is_lost_server, is_refused_connection
 
-    @wraps(fn)
-    def run(*args: P.args, **kwargs: P.kwargs) -> T:
-        from plaza.core.db import is_lost_server
-
-        async def main() -> T:
-            return await fn(*args, **kwargs)
-
-        try:
-            return asyncio.run(main())
-        except DomainError as error:
-            click.echo(f"{error.code}: {error.detail}", err=True)
-            sys.exit(1)
-        except Exception as error:
-            if not is_lost_server(error):
-                raise
+    try:
+        yield
+    except DomainError as error:
+        click.echo(f"{error.code}: {error.detail}", err=True)
+        sys.exit(1)
+    except Exception as error:
+        if is_refused_connection(error):
+            click.echo(f"plaza: PostgreSQL refuses DATABASE_URL: {getattr(error, 'orig', error)}", err=True)
+        elif is_lost_server(error):
             click.echo(
                 f"plaza: PostgreSQL does not answer ({error.__class__.__name__}). Is `plaza up` running?", err=True
             )
-            sys.exit(1)
+        else:
+            raise
+        sys.exit(1)
+
+
+def asynchronous(fn: Callable[P, Awaitable[T]]) -> Callable[P, T]:
+    """A command that is a coroutine."""
+
+    @wraps(fn)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        async def main() -> T:
+            return await fn(*args, **kwargs)
+
+        with told_in_a_line():
+            return asyncio.run(main())
 
     return run
 
@@ -113,13 +119,11 @@ def migrate(revision: str, sql: bool) -> None:
     from plaza.core.telemetry.logging import LoggingSettings, configure_logging
 
     environment = Environment.of_process()
-    try:
-        url = database_url(environment)
-    except SettingsError as error:
-        click.echo(f"plaza: wrong settings\n{error}", err=True)
-        sys.exit(2)
-    configure_logging(environment.section("log", LoggingSettings) or LoggingSettings(), "migrate")
-    upgrade(url, revision, sql=sql)
+    logging = environment.section("log", LoggingSettings)
+    url = database_url(environment)
+    configure_logging(logging or LoggingSettings(), "migrate")
+    with told_in_a_line():
+        upgrade(url, revision, sql=sql)
 
 
 @cli.group()
@@ -170,7 +174,7 @@ def openapi() -> None:
 
 @cli.command()
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 where a file is out of date.")
-@click.option("--folder", type=click.Path(path_type=Path), default=Path("docs"))
+@click.option("--folder", type=click.Path(path_type=Path), default=lambda: find_root() / "docs")
 def docs(check: bool, folder: Path) -> None:
     """Write the generated documents: contexts, errors, events, settings, openapi.json."""
     from plaza.app.documents import write

@@ -26,9 +26,9 @@ def config(url: str) -> Config:
 
 
 def database_url(environment: Environment) -> str:
-    """Raises SettingsError. Of all settings only the nameless section is read."""
+    """Raises SettingsError for what was wrong so far. Of all settings only the nameless section is read."""
     settings = environment.section("", PlazaSettings)
-    if settings is None:
+    if settings is None or environment.wrong:
         raise SettingsError("\n".join(environment.wrong))
     if not settings.database_url:
         raise SettingsError("DATABASE_URL is not set: name a PostgreSQL server, or start one with `plaza up`")

@@ -18,6 +18,8 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 DEVELOPMENT_SECRET = "development-only-secret-do-not-use-in-production"  # noqa: S105 - refused in production
 SERVERS_FILE = ".plaza/servers.env"
+DATABASE_SCHEME = "postgresql+asyncpg://"
+_REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 
 
 class SettingsError(Exception):
@@ -49,6 +51,10 @@ class PlazaSettings(msgspec.Struct, frozen=True):
             raise ValueError("port must lie between 1 and 65535")
         if not 0 <= self.worker_port < 65536 or self.worker_port == self.port:
             raise ValueError("worker_port must lie between 1 and 65535 and differ from PLAZA_PORT, or be 0")
+        if self.database_url and not self.database_url.startswith(DATABASE_SCHEME):
+            raise ValueError(f"database_url must begin with {DATABASE_SCHEME}")
+        if self.redis_url and not self.redis_url.startswith(_REDIS_SCHEMES):
+            raise ValueError(f"redis_url must begin with {', '.join(_REDIS_SCHEMES)}")
         if self.env == "production":
             if self.secret_key == DEVELOPMENT_SECRET or len(self.secret_key) < 32:
                 raise ValueError("secret_key must be set to at least 32 random characters in production")
@@ -124,12 +130,13 @@ def variable_of(section: str, field: str) -> str:
 
 
 def find_root(start: Path | None = None) -> Path:
-    """The clone or the deployment's folder: the nearest one upwards with a pyproject.toml, a .plaza or a .env."""
+    """The clone or the deployment's folder: the nearest one upwards with a pyproject.toml, a .plaza or a .env, else the clone that runs."""
     start = start or Path.cwd()
     for folder in (start, *start.parents):
         if any((folder / mark).exists() for mark in ("pyproject.toml", ".plaza", ".env")):
             return folder
-    return start
+    source = Path(__file__).parents[3]  # above src/, where the installation is editable
+    return source if (source / "pyproject.toml").exists() else start
 
 
 def describe(sections: Iterable[tuple[str, type[msgspec.Struct]]]) -> list[tuple[str, str, str]]:

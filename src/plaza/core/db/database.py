@@ -28,6 +28,7 @@ from plaza.core.db.transaction import (
 )
 from plaza.core.messages import DomainEvent, JobPayload, JobRequest
 from plaza.core.result import Failure, ServiceResult
+from plaza.core.settings import DATABASE_SCHEME
 from plaza.core.telemetry.metrics import DEADLOCKS, TRANSACTION_RETRIES
 
 T = TypeVar("T")
@@ -43,6 +44,10 @@ class DatabaseSettings(msgspec.Struct, frozen=True):
     lock_timeout_ms: int = 3_000
     transaction_timeout_s: float = 5
     replica_url: str = ""
+
+    def __post_init__(self) -> None:
+        if self.replica_url and not self.replica_url.startswith(DATABASE_SCHEME):
+            raise ValueError(f"replica_url must begin with {DATABASE_SCHEME}")
 
 
 class Outbox(Protocol):

@@ -42,6 +42,11 @@ def is_lost_server(error: BaseException) -> bool:
     return False
 
 
+def is_refused_connection(error: BaseException) -> bool:
+    """The server does not know this role, password or database (classes 28 and 3D)."""
+    return any(sqlstate(each).startswith(("28", "3D")) for each in _causes(error))
+
+
 def is_refusal(error: BaseException) -> bool:
     """The server answered no: nothing was written, for certain."""
     return bool(sqlstate(error)) and not is_lost_server(error)
