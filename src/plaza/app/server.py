@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import msgspec
 import uvicorn
@@ -83,21 +84,21 @@ def litestar(runtime: Runtime) -> Litestar:
     return app
 
 
-def create_app(runtime: Runtime) -> Any:
+def create_app(runtime: Runtime) -> Edge:
     """The ASGI application that a server runs."""
     plaza = runtime.configuration.plaza
     return Edge(traced(litestar(runtime), plaza), plaza)
 
 
 class Server(uvicorn.Server):
-    """On SIGTERM: no new connections, sockets are told to come back elsewhere, requests under way are finished."""
+    """On SIGTERM: no new connections, sockets are told to come back elsewhere, requests under way are finished; exit status 0."""
 
     def __init__(self, runtime: Runtime) -> None:
         plaza = runtime.configuration.plaza
-        self.runtime = runtime
+        self.runtime, self.edge, self.drain_s = runtime, create_app(runtime), plaza.drain_s
         super().__init__(
             uvicorn.Config(
-                create_app(runtime),
+                self.edge,
                 host=plaza.host,
                 port=plaza.port,
                 loop="uvloop",
@@ -111,16 +112,26 @@ class Server(uvicorn.Server):
                 forwarded_allow_ips=list(plaza.trusted_proxies),
                 server_header=False,
                 log_config=None,
-                timeout_graceful_shutdown=int(plaza.drain_s),
                 backlog=2048,
             )
         )
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + self.drain_s
         for server in getattr(self, "servers", ()):
             server.close()
-        await self.runtime.hub.drain()
+        self.edge.is_draining = True
+        await self.runtime.hub.drain(self.drain_s / 4)
+        self.config.timeout_graceful_shutdown = max(1, math.ceil(ends_at - loop.time()))
         await super().shutdown(sockets)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """A signal that was obeyed does not end the process once more."""
+        with super().capture_signals():
+            yield
+            self._captured_signals.clear()
 
 
 def build(configuration: Configuration) -> Server:

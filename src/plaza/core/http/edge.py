@@ -26,10 +26,11 @@ _QUIET = ("/health", "/metrics", "/assets/")
 
 
 class Edge:
-    """An ASGI application around another."""
+    """An ASGI application around another. Once `is_draining`, each connection ends with its next answer."""
 
     def __init__(self, app: Any, settings: PlazaSettings) -> None:
         self.app, self.deadline = app, settings.request_deadline_s
+        self.is_draining = False
         self.headers = [
             (b"x-content-type-options", b"nosniff"),
             (b"x-frame-options", b"DENY"),
@@ -56,6 +57,8 @@ class Edge:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = [*message["headers"], (b"x-request-id", correlation.encode()), *self.headers]
+                if self.is_draining:
+                    headers.append((b"connection", b"close"))
                 if _needs_policy(headers):
                     headers.append((b"content-security-policy", CONTENT_SECURITY_POLICY.encode()))
                 message = {**message, "headers": headers}
@@ -73,6 +76,10 @@ class Edge:
                 if status:
                     raise
                 await send_problem(marked, Unavailable("This took too long.", retry_after=1))
+            except asyncio.CancelledError:  # the server's time to drain is over
+                if not status:
+                    await send_problem(marked, Unavailable("The server is going down.", retry_after=1))
+                raise
             finally:
                 IN_FLIGHT.dec()
                 took = time.perf_counter() - started
