@@ -56,6 +56,8 @@ async def test_reading_in_one_window_clears_the_badge_of_the_other(
     await expect(same.unread("Plaza tour")).to_have_text("3")
     await ada.open("Plaza tour")
     await expect(same.unread("Plaza tour")).to_be_hidden()
+    first_unread = ada.page.locator('[data-kind="new"] + li')
+    await expect(first_unread).to_contain_text("Grace Hopper")
 
 
 async def test_the_dot_tells_whether_the_other_is_there(ada: Window, grace: Window) -> None:

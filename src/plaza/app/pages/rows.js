@@ -22,7 +22,7 @@ export function messageRows({ conversation, pending, store, unreadAfter, online,
     const before = all[index - 1];
     const newDay = !before || dayKey(before.created_at) !== dayKey(message.created_at);
     if (newDay) rows.push(divider(`day-${dayKey(message.created_at)}`, dayLabel(message.created_at), "day"));
-    const firstUnread = !divided && message.seq > unreadAfter && message.sender_id !== me;
+    const firstUnread = !divided && message.type === "text" && message.seq > unreadAfter && message.sender_id !== me;
     if (firstUnread) {
       rows.push(divider("new", "New", "new"));
       divided = true;
