@@ -78,9 +78,11 @@ class JobWorker:
             await relaying
             await self.relay.drain(self.drain_s)
         finally:
-            for task in (lane, relaying, *others):
-                task.cancel()
-            await asyncio.gather(lane, relaying, *others, return_exceptions=True)
+            pending = {lane, relaying, *others}
+            while pending:  # redis-py loses a cancellation that meets the end of a command: it is asked again
+                for task in pending:
+                    task.cancel()
+                _, pending = await asyncio.wait(pending, timeout=1)
             await self.relay.lane.abandon()
             await self.relay.release_all()
         log.info("worker_stopped")
