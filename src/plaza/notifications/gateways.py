@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -57,25 +58,28 @@ class SmtpGateway:
     @outside
     async def send(self, mail: Mail) -> str:
         server = self.server
+        client = aiosmtplib.SMTP(
+            hostname=server.host,
+            port=server.port,
+            username=server.username,
+            password=server.password,
+            use_tls=server.tls,
+            start_tls=server.starttls,
+            timeout=self.settings.smtp_timeout_s,
+            local_hostname=self.settings.sender.rpartition("@")[2],
+        )
         try:
-            await aiosmtplib.send(
-                self.message(mail),
-                sender=self.settings.sender,
-                recipients=[mail.to.address],
-                hostname=server.host,
-                port=server.port,
-                username=server.username,
-                password=server.password,
-                use_tls=server.tls,
-                start_tls=server.starttls,
-                timeout=self.settings.smtp_timeout_s,
-                local_hostname=self.settings.sender.rpartition("@")[2],
-            )
+            await client.connect()
+            await client.send_message(self.message(mail), sender=self.settings.sender, recipients=[mail.to.address])
+            with suppress(aiosmtplib.SMTPException):
+                await client.quit()
         except aiosmtplib.SMTPRecipientsRefused as error:
             for each in error.recipients:
                 if _is_final(each.code, each.message):
                     raise MailRefused(f"{each.code} {each.message}") from error
             raise
+        finally:
+            client.close()  # not `async with`: a worker that stops would wait for the answer to its goodbye
         return message_id(mail, self.settings)
 
     def message(self, mail: Mail) -> EmailMessage:
