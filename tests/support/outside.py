@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import cycle
 from typing import Any
 from uuid import uuid4
 
@@ -72,7 +73,12 @@ class Person:
     email: str
     base_url: str
     http: httpx.AsyncClient
-    refresh_token: str
+    refresh_token: str = ""
+
+    def at(self, http: httpx.AsyncClient) -> Person:
+        """The same person in the same session, through another process: `http` becomes theirs."""
+        http.headers["Authorization"] = self.http.headers["Authorization"]
+        return Person(self.id, self.email, _address(http), http, self.refresh_token)
 
     async def conversation_with(self, *others: Person, title: str | None = None) -> str:
         kind = "group" if title else "direct"
@@ -99,15 +105,66 @@ class Person:
                 return found
             found += page
 
+    async def ticket(self) -> str:
+        answer = await self.http.post("/api/v1/auth/ws-ticket")
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["ticket"])
+
     @asynccontextmanager
-    async def socket(self, path: str = "/ws") -> AsyncIterator[Socket]:
-        """Open and ready."""
-        ticket = (await self.http.post("/api/v1/auth/ws-ticket")).json()["ticket"]
-        url = f"{self.base_url.replace('http', 'ws', 1)}{path}?ticket={ticket}"
-        async with websockets.connect(url, max_size=None, open_timeout=PATIENCE_S) as connection:
-            socket = Socket(connection)
+    async def socket(self, path: str = "/ws", *, by_ticket: bool = True) -> AsyncIterator[Socket]:
+        """Open and ready; without a ticket by the header, which needs no Redis."""
+        query = f"?ticket={await self.ticket()}" if by_ticket else ""
+        headers = {} if by_ticket else {"Authorization": self.http.headers["Authorization"]}
+        async with dialled(f"{self.base_url}{path}{query}", headers) as socket:
             await socket.next("ready")
             yield socket
+
+
+class Reader:
+    """Somebody who wants all of a conversation, over as many sockets as it takes: each resumes after what was heard last.
+
+    `homes` are the same person at every address there is; where nobody serves, the next one is tried. `heard` is what came, as it came.
+    """
+
+    def __init__(self, conversation: str, *homes: Person) -> None:
+        self.conversation, self.homes = conversation, homes
+        self.heard: list[dict[str, Any]] = []
+        self.closes: list[tuple[int, str]] = []
+
+    async def listen(self) -> None:
+        """Until cancelled."""
+        for home in cycle(self.homes):
+            try:
+                async with home.socket(by_ticket=False) as line:
+                    await self._follow(line)
+            except websockets.ConnectionClosed as error:
+                if error.rcvd is not None:
+                    self.closes.append((error.rcvd.code, error.rcvd.reason))
+                    await asyncio.sleep(int(error.rcvd.reason.partition("retry_ms=")[2] or 0) / 1000)
+            except (OSError, TimeoutError, websockets.WebSocketException):
+                await asyncio.sleep(0.05)
+
+    async def reaches(self, seq: int) -> None:
+        """Until it was heard."""
+        async with asyncio.timeout(PATIENCE_S):
+            while not self.heard or self.heard[-1]["seq"] < seq:
+                await asyncio.sleep(0.02)
+
+    async def _follow(self, line: Socket) -> None:
+        wanted = [{"id": self.conversation, "after_seq": self.heard[-1]["seq"] if self.heard else 0}]
+        await line.next("subscribed", ref=await line.send("subscribe", conversations=wanted))
+        while True:
+            self.heard.append((await line.next("message.new", conversation_id=self.conversation))["message"])
+
+
+@asynccontextmanager
+async def dialled(url: str, headers: Mapping[str, str] | None = None) -> AsyncIterator[Socket]:
+    """Whatever is answered: it may be a close frame."""
+    address = url.replace("http", "ws", 1)
+    async with websockets.connect(
+        address, additional_headers=headers, max_size=None, open_timeout=PATIENCE_S
+    ) as connection:
+        yield Socket(connection)
 
 
 async def sign_up(http: httpx.AsyncClient, email: str, *, name: str = "Somebody") -> Person:
@@ -119,6 +176,21 @@ async def sign_up(http: httpx.AsyncClient, email: str, *, name: str = "Somebody"
     code = await mailed_code(http, email)
     answer = await http.post("/api/v1/auth/verify-email", json={"email": email, "code": code})
     assert answer.status_code == 200, answer.text
-    tokens = answer.json()
+    return _signed_in(http, answer.json())
+
+
+async def log_in(http: httpx.AsyncClient, email: str) -> Person:
+    """A session more; `http` becomes its own."""
+    answer = await http.post("/api/v1/auth/login", json={"identifier": email, "password": PASSWORD})
+    assert answer.status_code == 200, answer.text
+    return _signed_in(http, answer.json())
+
+
+def _signed_in(http: httpx.AsyncClient, tokens: dict[str, Any]) -> Person:
     http.headers["Authorization"] = f"Bearer {tokens['access_token']}"
-    return Person(tokens["user"]["id"], email, str(http.base_url).rstrip("/"), http, tokens["refresh_token"])
+    user = tokens["user"]
+    return Person(user["id"], user["email"], _address(http), http, tokens["refresh_token"])
+
+
+def _address(http: httpx.AsyncClient) -> str:
+    return str(http.base_url).rstrip("/")

@@ -1,0 +1,166 @@
+"""`plaza serve` and `plaza worker` as operators run them: processes of their own, to be killed, drained and started again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx
+
+from plaza.dev.processes import spawn
+from tests.support.outside import Person
+from tests.support.waiting import eventually
+
+P = TypeVar("P", bound="PlazaProcess")
+
+# By way of the interpreter: its path may be too long for a first line.
+PLAZA = (sys.executable, os.fspath(Path(sys.executable).with_name("plaza")))
+
+
+class PlazaProcess:
+    """It ends with the test run, whatever becomes of that. What it says goes to `log`."""
+
+    def __init__(self, folder: Path, name: str, *words: str, **variables: str) -> None:
+        self.folder, self.words, self.log = folder, words, folder / f"{name}.log"
+        self.variables = variables
+        self.child: subprocess.Popen[bytes] | None = None
+
+    @property
+    def is_running(self) -> bool:
+        return self.child is not None and self.child.poll() is None
+
+    async def start(self) -> None:
+        with self.log.open("ab") as output:
+            self.child = spawn(
+                [*PLAZA, *self.words],
+                environment=_environment(self.variables),
+                output=output,
+                working_folder=self.folder,
+            )
+
+    def kill(self) -> None:
+        if self.child is not None:
+            self.child.kill()
+            self.child.wait()
+
+    def terminate(self) -> None:
+        """SIGTERM: it drains."""
+        assert self.child is not None
+        self.child.send_signal(signal.SIGTERM)
+
+    async def ended(self) -> int:
+        """Its exit status, once it has one."""
+        child = self.child
+        assert child is not None
+        await eventually(lambda: _has_ended(child))
+        return child.wait()
+
+    async def stop(self) -> int:
+        self.terminate()
+        return await self.ended()
+
+
+class ApiProcess(PlazaProcess):
+    def __init__(self, folder: Path, name: str, **variables: str) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        super().__init__(folder, name, "serve", PLAZA_PORT=str(port), **variables)
+        self.base_url = f"http://127.0.0.1:{port}"
+
+    async def start(self) -> None:
+        """Until it answers, whether its servers do or not."""
+        await super().start()
+        await eventually(self._answers)
+
+    async def health(self) -> tuple[int, str]:
+        """Status and what it says."""
+        async with httpx.AsyncClient(base_url=self.base_url, timeout=30) as http:
+            answer = await http.get("/health")
+            return answer.status_code, answer.json()["status"]
+
+    async def is_well(self) -> bool:
+        return await self.health() == (200, "ok")
+
+    async def _answers(self) -> bool:
+        assert self.is_running, self.log.read_text()[-4000:]
+        async with httpx.AsyncClient(base_url=self.base_url, timeout=30) as http:
+            try:
+                return (await http.get("/health/live")).status_code == 200
+            except httpx.TransportError:
+                return False
+
+
+class Installation:
+    """As many processes as a test likes over one PostgreSQL and one Redis; `variables` are for all of them."""
+
+    def __init__(self, folder: Path, database_url: str, redis_url: str, **variables: str) -> None:
+        self.folder = folder
+        self.variables = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **variables}
+        self._stack = AsyncExitStack()
+        self._count = 0
+        (folder / ".env").touch()  # the mark of a deployment's folder
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    async def api(self, **variables: str) -> ApiProcess:
+        return await self._started(ApiProcess(self.folder, self._name("api"), **{**self.variables, **variables}))
+
+    async def worker(self, **variables: str) -> PlazaProcess:
+        name = self._name("worker")
+        return await self._started(PlazaProcess(self.folder, name, "worker", **{**self.variables, **variables}))
+
+    async def client(self, api: ApiProcess) -> httpx.AsyncClient:
+        return await self._stack.enter_async_context(httpx.AsyncClient(base_url=api.base_url, timeout=60))
+
+    async def people(self, count: int, api: ApiProcess) -> tuple[list[Person], str]:
+        """Verified, and together in one group: the people, whose clients speak to `api`, and the group."""
+        process = await asyncio.create_subprocess_exec(
+            *(*PLAZA, "dev", "users", str(count), "--json"),
+            cwd=self.folder,
+            env=_environment(self.variables),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await process.communicate()
+        assert process.returncode == 0, err.decode()
+        made: dict[str, Any] = json.loads(out)
+        people = []
+        for user in made["users"]:
+            http = await self.client(api)
+            http.headers["Authorization"] = f"Bearer {user['access_token']}"
+            people.append(Person(user["id"], user["email"], api.base_url, http))
+        return people, made["conversation_id"]
+
+    async def _started(self, process: P) -> P:
+        self._stack.callback(process.kill)
+        await process.start()
+        return process
+
+    def _name(self, kind: str) -> str:
+        self._count += 1
+        return f"{kind}-{self._count}"
+
+
+def _environment(variables: dict[str, str]) -> dict[str, str]:
+    """Settings of whoever runs the tests stay out."""
+    own = ("PLAZA_", "DATABASE_URL", "REDIS_URL")
+    return {**{name: value for name, value in os.environ.items() if not name.startswith(own)}, **variables}
+
+
+async def _has_ended(child: subprocess.Popen[bytes]) -> bool:
+    return child.poll() is not None
