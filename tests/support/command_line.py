@@ -44,12 +44,12 @@ class CommandLine:
         self.variables = variables
         (folder / ".env").touch()  # the mark of a deployment's folder
 
-    async def __call__(self, *words: str, cwd: Path | None = None, **variables: str) -> Ended:
+    async def __call__(self, *words: str, **variables: str) -> Ended:
         """`plaza` with these words."""
-        return await self.python(PLAZA, *words, cwd=cwd, **variables)
+        return await self.python(PLAZA, *words, **variables)
 
-    async def python(self, *words: str, cwd: Path | None = None, **variables: str) -> Ended:
-        process = await self._start(words, cwd, variables)
+    async def python(self, *words: str, **variables: str) -> Ended:
+        process = await self._start(words, variables)
         out, err = await process.communicate()
         assert process.returncode is not None
         return Ended(process.returncode, out.decode(), err.decode())
@@ -58,7 +58,7 @@ class CommandLine:
     async def serving(self, **variables: str) -> AsyncIterator[Serving]:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
-        process = await self._start((PLAZA, "serve"), None, {"PLAZA_PORT": str(port), **variables})
+        process = await self._start((PLAZA, "serve"), {"PLAZA_PORT": str(port), **variables})
         draining = asyncio.create_task(process.communicate())
         try:
             async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
@@ -79,7 +79,7 @@ class CommandLine:
             _, err = await draining
         serving.err = err.decode()
 
-    async def _start(self, words: tuple[str, ...], cwd: Path | None, variables: dict[str, str]) -> Process:
+    async def _start(self, words: tuple[str, ...], variables: dict[str, str]) -> Process:
         inherited = {
             name: value
             for name, value in os.environ.items()
@@ -87,5 +87,5 @@ class CommandLine:
         }
         environment = {**inherited, **self.variables, **variables}
         return await asyncio.create_subprocess_exec(
-            sys.executable, *words, cwd=cwd or self.folder, env=environment, stdout=PIPE, stderr=PIPE
+            sys.executable, *words, cwd=self.folder, env=environment, stdout=PIPE, stderr=PIPE
         )

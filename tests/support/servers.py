@@ -61,10 +61,10 @@ class TestServers:
         self._stack.close()
         asyncio.run(_drop(self.database))
 
-    async def another_database(self, suffix: str) -> str:
-        """One more, from the template, for a test that kills or migrates it."""
+    async def another_database(self, suffix: str, *, empty: bool = False) -> str:
+        """One more, from the template or without a table, for a test that kills or migrates it."""
         name = f"{self.database}_{suffix}"
-        await _recreate(name, TEMPLATE)
+        await _recreate(name, "template1" if empty else TEMPLATE)
         return _url_of(name)
 
 
