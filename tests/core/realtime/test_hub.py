@@ -138,6 +138,22 @@ async def test_the_end_of_a_session_is_that_of_its_sockets(hub: Hub, log: Memory
     await other.leave()
 
 
+async def test_what_a_session_had_not_been_told_it_is_told_no_more(hub: Hub, log: MemoryLog) -> None:
+    session = uuid7()
+    peer = await Peer(hub, ANN, session_id=session).opened()
+    peer.reads.clear()
+    await hub.wake(*[log.append(T) for _ in range(10)])
+    await eventually(lambda: taken(peer))
+    hub.end_session(session)
+    peer.reads.set()
+    assert (await peer.until_closed())[0] == 4401
+    assert len(peer.seqs(T)) <= 1, "one may have been on its way"
+
+
+async def taken(peer: Peer) -> bool:
+    return not peer.socket._queue
+
+
 async def test_a_socket_is_closed_wherever_it_is(log: MemoryLog) -> None:
     wire = Wire()
     here, there = wire.hub(log), wire.hub(log)
@@ -188,6 +204,20 @@ async def test_resuming_waits_for_room_instead_of_closing(hub: Hub, log: MemoryL
 
 async def waiting(peer: Peer) -> bool:
     return peer.socket._roomy is not None
+
+
+async def test_resuming_waits_for_room_within_a_page_too(hub: Hub, log: MemoryLog) -> None:
+    for _ in range(10):
+        log.append(T, text="x" * 30_000)
+    peer = await Peer(hub, ANN).opened()
+    peer.reads.clear()
+    resuming = asyncio.create_task(resumed(hub, peer, log, 0))
+    await eventually(lambda: waiting(peer))
+    peer.reads.set()
+    await resuming
+    await peer.until(lambda: 11 in peer.seqs(T))
+    assert peer.closed is None
+    await peer.leave()
 
 
 async def test_resuming_twice_starts_over(hub: Hub, log: MemoryLog) -> None:
