@@ -70,11 +70,13 @@ class Database:
         self.reader = _engine(
             settings.replica_url or url, settings, f"{name}-read", hide_parameters=not strict
         ).execution_options(isolation_level="AUTOCOMMIT")
+        one = msgspec.structs.replace(settings, pool_size=1)
+        self._probe = _engine(url, one, f"{name}-probe", hide_parameters=not strict)
         self.outbox: Outbox | None = None
 
     async def close(self) -> None:
-        await self.engine.dispose()
-        await self.reader.dispose()
+        for engine in (self.engine, self.reader, self._probe):
+            await engine.dispose()
 
     @property
     def transaction(self) -> Transaction:
@@ -217,8 +219,9 @@ class Database:
         return result
 
     async def is_up(self) -> bool:
+        """Whether PostgreSQL answers, on a connection of its own: busy is not down."""
         try:
-            async with asyncio.timeout(2), self.engine.connect() as connection:
+            async with asyncio.timeout(2), self._probe.connect() as connection:
                 await connection.execute(text("select 1"))
         except Exception:  # whatever went wrong, it is not up
             return False
