@@ -71,14 +71,9 @@ class Listener:
 
 
 def connect_arguments(url: str) -> dict[str, Any]:
-    """An SQLAlchemy URL as asyncpg takes it."""
+    """An SQLAlchemy URL as asyncpg takes it: by the same rules as the engines, less what only SQLAlchemy's pool of statements reads."""
     parsed = make_url(url)
-    arguments: dict[str, Any] = {
-        "host": parsed.query.get("host", parsed.host),
-        "port": parsed.port,
-        "user": parsed.username,
-        "password": parsed.password,
-        "database": parsed.database,
-        "server_settings": {"application_name": "plaza-listen"},
-    }
-    return {name: value for name, value in arguments.items() if value is not None}
+    _, given = parsed.get_dialect()().create_connect_args(parsed)
+    foreign = ("prepared_statement_cache_size", "prepared_statement_name_func")
+    arguments = {name: value for name, value in given.items() if name not in foreign}
+    return {**arguments, "server_settings": {"application_name": "plaza-listen"}}
