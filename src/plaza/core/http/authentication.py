@@ -9,6 +9,7 @@ from litestar.handlers.base import BaseRouteHandler
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from plaza.core.actor import Actor
+from plaza.core.db import is_lost_server, is_overload
 from plaza.core.errors import Unauthenticated
 from plaza.core.result import DomainError
 
@@ -31,13 +32,17 @@ class Authentication:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         actor: Actor | None = None
-        error: DomainError | None = None
+        error: Exception | None = None
         token = bearer_token(scope)
         if token is not None:
             try:
                 actor = await self.authenticator.authenticate(token)
             except DomainError as refused:
                 error = refused
+            except Exception as unknown:
+                if not (is_lost_server(unknown) or is_overload(unknown)):
+                    raise
+                error = unknown  # nobody knows who is calling: the trouble of those routes that have to
         state: dict[str, Any] = scope  # type: ignore[assignment] # ASGI allows keys of one's own
         state["actor"], state["authentication_error"] = actor, error
         await self.app(scope, receive, send)
@@ -68,6 +73,9 @@ def provide_actor(scope: Scope) -> Actor:
 
 
 def provide_caller(scope: Scope) -> Actor | None:
-    """The actor of an anonymous route, if somebody is signed in after all."""
+    """The actor of an anonymous route, if somebody is signed in after all. Raises what kept us from knowing."""
+    error: Exception | None = scope.get("authentication_error")  # type: ignore[assignment] # set by Authentication
+    if error is not None and not isinstance(error, DomainError):
+        raise error
     found: Actor | None = scope.get("actor")  # type: ignore[assignment] # set by Authentication
     return found
