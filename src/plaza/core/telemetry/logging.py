@@ -32,8 +32,14 @@ class LoggingSettings(msgspec.Struct, frozen=True):
 
 def configure_logging(settings: LoggingSettings, process: str) -> None:
     as_json = settings.format == "json" or (settings.format == "auto" and not sys.stderr.isatty())
+
+    def add_process(_: Any, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        entry["process"] = process
+        return entry
+
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
+        add_process,
         _add_correlation,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
@@ -61,12 +67,19 @@ def configure_logging(settings: LoggingSettings, process: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.level.upper())
-    structlog.contextvars.bind_contextvars(process=process)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "arq.worker", "arq.jobs"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
     logging.getLogger("uvicorn.access").disabled = True  # the edge writes one line per request itself
+    logging.getLogger("uvicorn.error").addFilter(_without_query)
     logging.getLogger("arq.worker").setLevel(logging.WARNING)  # core.jobs logs its own
+
+
+def _without_query(record: logging.LogRecord) -> bool:
+    """uvicorn tells of every WebSocket with its whole address: a ticket may lie in it."""
+    if isinstance(record.args, tuple) and "WebSocket %s" in str(record.msg):
+        record.args = tuple(str(each).partition("?")[0] if n == 1 else each for n, each in enumerate(record.args))
+    return True
 
 
 def _add_correlation(_: Any, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -78,4 +91,10 @@ def _add_correlation(_: Any, __: str, entry: MutableMapping[str, Any]) -> Mutabl
 
 
 def _to_json(entry: Any, **_: Any) -> str:
-    return msgspec.json.encode(entry, enc_hook=repr).decode()
+    try:
+        return msgspec.json.encode(entry, enc_hook=repr).decode()
+    except (
+        UnicodeEncodeError,
+        RecursionError,
+    ):  # a lone surrogate, a ring: better told in Python's spelling than not at all
+        return msgspec.json.encode({name: ascii(value) for name, value in entry.items()}).decode()
