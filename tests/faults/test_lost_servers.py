@@ -90,6 +90,9 @@ async def house(own_servers: EmbeddedServers, tmp_path_factory: pytest.TempPathF
         ben = await sign_up(await installation.client(there), "ben@example.com", name="Ben")
         conversation = await ann.conversation_with(ben, title="Through thick and thin")
         yield House(own_servers, installation, here, there, ann, ben, conversation)
+        for log in installation.logs():
+            assert '"level":"error"' not in log, "a lost server is nobody's mistake"
+            assert "?ticket=" not in log
 
 
 def refused_for_now(answer: httpx.Response) -> None:

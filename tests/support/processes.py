@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
+from uuid import uuid4
 
 import httpx
 
@@ -29,9 +30,9 @@ PLAZA = (sys.executable, os.fspath(Path(sys.executable).with_name("plaza")))
 class PlazaProcess:
     """It ends with the test run, whatever becomes of that. What it says goes to `log`."""
 
-    def __init__(self, folder: Path, name: str, *words: str, **variables: str) -> None:
-        self.folder, self.words, self.log = folder, words, folder / f"{name}.log"
-        self.variables = variables
+    def __init__(self, folder: Path, command: str, **variables: str) -> None:
+        self.folder, self.command, self.variables = folder, command, variables
+        self.log = folder / f"{command}-{uuid4().hex[:8]}.log"
         self.child: subprocess.Popen[bytes] | None = None
 
     @property
@@ -41,7 +42,7 @@ class PlazaProcess:
     async def start(self) -> None:
         with self.log.open("ab") as output:
             self.child = spawn(
-                [*PLAZA, *self.words],
+                [*PLAZA, self.command],
                 environment=_environment(self.variables),
                 output=output,
                 working_folder=self.folder,
@@ -70,10 +71,10 @@ class PlazaProcess:
 
 
 class ApiProcess(PlazaProcess):
-    def __init__(self, folder: Path, name: str, **variables: str) -> None:
+    def __init__(self, folder: Path, **variables: str) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
-        super().__init__(folder, name, "serve", PLAZA_PORT=str(port), **variables)
+        super().__init__(folder, "serve", PLAZA_PORT=str(port), **variables)
         self.base_url = f"http://127.0.0.1:{port}"
 
     async def start(self) -> None:
@@ -106,7 +107,7 @@ class Installation:
         self.folder = folder
         self.variables = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **variables}
         self._stack = AsyncExitStack()
-        self._count = 0
+        self._processes: list[PlazaProcess] = []
         (folder / ".env").touch()  # the mark of a deployment's folder
 
     async def __aenter__(self) -> Self:
@@ -118,11 +119,10 @@ class Installation:
         await self._stack.aclose()
 
     async def api(self, **variables: str) -> ApiProcess:
-        return await self._started(ApiProcess(self.folder, self._name("api"), **{**self.variables, **variables}))
+        return await self._started(ApiProcess(self.folder, **{**self.variables, **variables}))
 
     async def worker(self, **variables: str) -> PlazaProcess:
-        name = self._name("worker")
-        return await self._started(PlazaProcess(self.folder, name, "worker", **{**self.variables, **variables}))
+        return await self._started(PlazaProcess(self.folder, "worker", **{**self.variables, **variables}))
 
     async def client(self, api: ApiProcess) -> httpx.AsyncClient:
         return await self._stack.enter_async_context(httpx.AsyncClient(base_url=api.base_url, timeout=60))
@@ -146,14 +146,15 @@ class Installation:
             people.append(Person(user["id"], user["email"], api.base_url, http))
         return people, made["conversation_id"]
 
+    def logs(self) -> list[str]:
+        """Of each process that was started here."""
+        return [process.log.read_text() for process in self._processes]
+
     async def _started(self, process: P) -> P:
         self._stack.callback(process.kill)
+        self._processes.append(process)
         await process.start()
         return process
-
-    def _name(self, kind: str) -> str:
-        self._count += 1
-        return f"{kind}-{self._count}"
 
 
 def _environment(variables: dict[str, str]) -> dict[str, str]:

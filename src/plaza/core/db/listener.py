@@ -14,6 +14,9 @@ from typing import Any
 import asyncpg
 import structlog
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from plaza.core.db.errors import is_lost_server, is_overload
 
 log = structlog.get_logger(__name__)
 Handler = Callable[[str], None]
@@ -40,7 +43,9 @@ class Listener:
         while True:
             try:
                 await self._listen()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, SQLAlchemyError) as error:
+                if isinstance(error, SQLAlchemyError) and not (is_lost_server(error) or is_overload(error)):
+                    raise  # a catch-up's own mistake, and not what became of its connection
                 log.warning("listener_disconnected", error=repr(error))
             await asyncio.sleep(self.RETRY_S)
 
