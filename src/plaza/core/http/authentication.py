@@ -56,8 +56,11 @@ def bearer_token(scope: Scope) -> str | None:
     return None
 
 
-def require_actor(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """The application's guard. An anonymous route ignores a token that is no good."""
+async def require_actor(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """The application's guard. An anonymous route ignores a token that is no good.
+
+    A coroutine, because Litestar calls every other function in a thread.
+    """
     scope: Any = connection.scope
     if handler.opt.get("anonymous") or scope.get("actor") is not None:
         return
