@@ -26,7 +26,7 @@ REPOSITORY = Path(__file__).parents[2]
 SENDERS = 4
 # What the supervisor's children are called in the process table.
 VICTIMS = ("plaza serve", "plaza worker", "valkey-server", "postgres -D", "plaza serve")
-TROUBLE = (OSError, TimeoutError, httpx.TransportError, websockets.WebSocketException, KeyError, json.JSONDecodeError)
+TROUBLE = (OSError, TimeoutError, httpx.HTTPError, websockets.WebSocketException, KeyError, json.JSONDecodeError)
 
 
 class Installation:

@@ -107,7 +107,7 @@ class Person:
 
     async def ticket(self) -> str:
         answer = await self.http.post("/api/v1/auth/ws-ticket")
-        assert answer.status_code == 200, answer.text
+        answer.raise_for_status()
         return str(answer.json()["ticket"])
 
     @asynccontextmanager
