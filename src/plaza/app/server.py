@@ -34,6 +34,9 @@ from plaza.core.http.request import PlazaRequest, provide_client, provide_page
 from plaza.core.ratelimit import RateLimits
 from plaza.core.telemetry.tracing import traced
 
+# What a script of another origin may read of an answer.
+_FOR_SCRIPTS = ["ETag", "Idempotency-Replayed", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID"]
+
 
 def litestar(runtime: Runtime) -> Litestar:
     """The routes of every context. Its OpenAPI document is served as `document` finishes it."""
@@ -73,7 +76,9 @@ def litestar(runtime: Runtime) -> Litestar:
         exception_handlers={Exception: answer_problem},
         request_class=PlazaRequest,
         request_max_body_size=MAX_BODY,
-        cors_config=CORSConfig(allow_origins=list(plaza.cors_origins), allow_credentials=True)
+        cors_config=CORSConfig(
+            allow_origins=list(plaza.cors_origins), allow_credentials=True, expose_headers=_FOR_SCRIPTS
+        )
         if plaza.cors_origins
         else None,
         openapi_config=OpenAPIConfig(title="Plaza", version=__version__, path="/schema/generated", render_plugins=[]),
