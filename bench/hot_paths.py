@@ -6,12 +6,13 @@ import asyncio
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from uuid import uuid4
 
 import msgspec
 import uvloop
 
-from bench.environment import Environment, Group
+from bench.environment import Environment, Group, Person
 from bench.load import Outcome, press, request
 
 CONNECTIONS = 32
@@ -50,40 +51,32 @@ def history(environment: Environment, group: Group, rounds: int, seconds: float)
 
 
 def send(environment: Environment, groups: list[Group], name: str, rounds: int, seconds: float) -> Result:
-    def ours(n: int) -> Callable[[], bytes]:
-        turn = n
+    def source(made: Callable[[Group, Person], bytes]) -> Callable[[int], Callable[[], bytes]]:
+        """Each connection goes round the groups and their people."""
 
-        def make() -> bytes:
-            nonlocal turn
-            turn += CONNECTIONS
-            group = groups[turn % len(groups)]
-            person = group.people[turn % len(group.people)]
-            body = msgspec.json.encode({"content": TEXT, "client_id": str(uuid4())})
-            return request(
-                "POST", f"/api/v1/chat/conversations/{group.conversation_id}/messages", body, person.access_token
-            )
+        def of(connection: int) -> Callable[[], bytes]:
+            turns = count(connection, CONNECTIONS)
 
-        return make
+            def make() -> bytes:
+                turn = next(turns)
+                group = groups[turn % len(groups)]
+                return made(group, group.people[turn % len(group.people)])
 
-    def floor(n: int) -> Callable[[], bytes]:
-        turn = n
+            return make
 
-        def make() -> bytes:
-            nonlocal turn
-            turn += CONNECTIONS
-            group = groups[turn % len(groups)]
-            person = group.people[turn % len(group.people)]
-            sent = {
-                "content": TEXT,
-                "client_id": str(uuid4()),
-                "conversation_id": group.conversation_id,
-                "sender_id": person.id,
-            }
-            return request("POST", "/", msgspec.json.encode(sent))
+        return of
 
-        return make
+    def ours(group: Group, person: Person) -> bytes:
+        body = msgspec.json.encode({"content": TEXT, "client_id": str(uuid4())})
+        return request(
+            "POST", f"/api/v1/chat/conversations/{group.conversation_id}/messages", body, person.access_token
+        )
 
-    return _alternate(name, environment, ours, floor, rounds, seconds)
+    def floor(group: Group, person: Person) -> bytes:
+        to = {"conversation_id": group.conversation_id, "sender_id": person.id}
+        return request("POST", "/", msgspec.json.encode({"content": TEXT, "client_id": str(uuid4()), **to}))
+
+    return _alternate(name, environment, source(ours), source(floor), rounds, seconds)
 
 
 def _alternate(
