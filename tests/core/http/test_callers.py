@@ -75,6 +75,7 @@ async def test_without_a_list_no_other_origin_may(plaza: Stage) -> None:
     [
         ("127.0.0.1", None, 200),
         ("::1", None, 200),
+        ("::ffff:127.0.0.1", None, 200),
         (STRANGER, None, 401),
         (STRANGER, "127.0.0.1", 401),  # anybody can write this header
         (PROXY, STRANGER, 401),

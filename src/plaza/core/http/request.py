@@ -46,9 +46,13 @@ def provide_client(request: Request[Any, Any, Any]) -> Client:
 
 
 def client_ip(scope: Any) -> str:
-    """The caller's address; uvicorn has resolved X-Forwarded-For of trusted proxies by then."""
+    """The caller's address; uvicorn has resolved X-Forwarded-For of trusted proxies by then.
+
+    A server that listens on IPv6 and IPv4 together sees IPv4 callers as ::ffff:a.b.c.d, all of one /64.
+    """
     client = scope.get("client")
-    return str(client[0]) if client else ""
+    address = str(client[0]) if client else ""
+    return address.removeprefix("::ffff:") if "." in address else address
 
 
 def provide_page(
