@@ -17,6 +17,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from tests.support.command_line import CommandLine
+from tests.support.processes import Installation
 from tests.support.servers import TestServers
 
 SERVER = Span.SpanKind.SPAN_KIND_SERVER
@@ -83,25 +84,27 @@ async def test_spans_and_reports_leave_before_the_process_does(
     servers: TestServers, collector: Collector, tmp_path: Path
 ) -> None:
     url = await servers.another_database("traced")
-    plaza = CommandLine(tmp_path, DATABASE_URL=url, REDIS_URL=servers.redis_url)
     telemetry = {
         "PLAZA_OTLP_ENDPOINT": f"http://{collector.url}/",
         "PLAZA_SENTRY_DSN": f"http://key@{collector.url}/1",
         "OTEL_BSP_SCHEDULE_DELAY": "3600000",  # milliseconds: only the end of the process can send them
     }
-    async with plaza.serving(**telemetry) as serving:
+    async with Installation(tmp_path, url, servers.redis_url) as plaza:
+        api = await plaza.api(**telemetry)
+        client = await plaza.client(api)
         keys = "/.well-known/jwks.json"
-        assert (await serving.client.get(keys, headers={"Host": "health.example"})).status_code == 200
-        assert (await serving.client.get("/health")).status_code == 200
+        assert (await client.get(keys, headers={"Host": "health.example"})).status_code == 200
+        assert (await client.get("/health")).status_code == 200
         user = "/api/v1/auth/users/0198a9b0-0000-7000-8000-000000000000"
-        assert (await serving.client.get(user, headers={"X-Request-ID": "refused-7"})).status_code == 401
+        assert (await client.get(user, headers={"X-Request-ID": "refused-7"})).status_code == 401
         await _break(url)
-        login = await serving.client.post(
+        login = await client.post(
             "/api/v1/auth/login",
             json={"identifier": "ada@example.com", "password": "correct horse"},
             headers={"X-Request-ID": "broken-7"},
         )
         assert (login.status_code, login.json()["code"]) == (500, "INTERNAL_ERROR")
+        await api.stop()
 
     spans = {span.name: span for span in collector.spans}
     (request, *_) = requests = [span for span in collector.spans if span.kind == SERVER]
