@@ -115,6 +115,7 @@ class Load:
                 with suppress(httpx.TransportError):
                     await next(addresses).say(self.conversation, "somewhere", client_id)
                     self.answered.add(client_id)
+            await asyncio.sleep(0.02)  # leaves room for who starts
 
     async def goes_on(self, more: int = 50) -> None:
         target = len(self.answered) + more
@@ -132,30 +133,6 @@ def told_to_come_back(code: int, reason: str) -> None:
 
 async def texts(person: Person, conversation: str) -> list[str]:
     return [message["client_id"] for message in await person.history(conversation) if message["type"] == "text"]
-
-
-async def test_requests_and_frames_under_way_are_finished(house: House) -> None:
-    people, load = house.people, Load(house.conversation)
-    async with AsyncExitStack() as stack:
-        lock, renaming = await house.lock_and_rename(stack, *"abcde")
-        idle = [await stack.enter_async_context(person.socket()) for person in people]
-        busy = [await stack.enter_async_context(person.socket()) for person in people[:2]]
-        async with asyncio.TaskGroup() as group:
-            for person in people[2:]:
-                group.create_task(load.by_rest(person))
-            for line in busy:
-                group.create_task(load.by_socket(line))
-            await load.goes_on()
-            house.one.terminate()
-            for line in idle:
-                told_to_come_back(*await line.closed())
-        assert house.one.is_running, "requests are under way"
-        await lock.release()
-        assert [answer.status_code for answer in await asyncio.gather(*renaming)] == [200] * 5
-        assert await house.one.ended() == 0
-    stored = await texts(house.there[0], house.conversation)
-    assert len(stored) == len(set(stored))
-    assert set(stored) == load.answered
 
 
 async def test_in_a_rolling_restart_readers_miss_nothing(house: House) -> None:
@@ -245,6 +222,30 @@ async def test_a_worker_hands_on_what_it_cannot_finish_and_finishes_the_rest(hou
     async with held(house.database_url, "select") as database:
         states = await database.ask("select distinct state from core_job where handler = 'notifications.deliver'")
     assert states == ["done"]
+
+
+async def test_requests_and_frames_under_way_are_finished(house: House) -> None:
+    people, load = house.people, Load(house.conversation)
+    async with AsyncExitStack() as stack:
+        lock, renaming = await house.lock_and_rename(stack, *"abcde")
+        idle = [await stack.enter_async_context(person.socket()) for person in people]
+        busy = [await stack.enter_async_context(person.socket()) for person in people[:2]]
+        async with asyncio.TaskGroup() as group:
+            for person in people[2:]:
+                group.create_task(load.by_rest(person))
+            for line in busy:
+                group.create_task(load.by_socket(line))
+            await load.goes_on()
+            house.one.terminate()
+            for line in idle:
+                told_to_come_back(*await line.closed())
+        assert house.one.is_running, "requests are under way"
+        await lock.release()
+        assert [answer.status_code for answer in await asyncio.gather(*renaming)] == [200] * 5
+        assert await house.one.ended() == 0
+    stored = await texts(house.there[0], house.conversation)
+    assert len(stored) == len(set(stored))
+    assert set(stored) == load.answered
 
 
 async def register(http: httpx.AsyncClient) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import signal
@@ -18,13 +17,11 @@ from uuid import uuid4
 import httpx
 
 from plaza.dev.processes import spawn
+from tests.support.command_line import PLAZA, CommandLine
 from tests.support.outside import Person
 from tests.support.waiting import eventually
 
 P = TypeVar("P", bound="PlazaProcess")
-
-# By way of the interpreter: its path may be too long for a first line.
-PLAZA = (sys.executable, os.fspath(Path(sys.executable).with_name("plaza")))
 
 
 class PlazaProcess:
@@ -42,7 +39,7 @@ class PlazaProcess:
     async def start(self) -> None:
         with self.log.open("ab") as output:
             self.child = spawn(
-                [*PLAZA, self.command],
+                [sys.executable, PLAZA, self.command],
                 environment=_environment(self.variables),
                 output=output,
                 working_folder=self.folder,
@@ -129,16 +126,9 @@ class Installation:
 
     async def people(self, count: int, api: ApiProcess) -> tuple[list[Person], str]:
         """Verified, and together in one group: the people, whose clients speak to `api`, and the group."""
-        process = await asyncio.create_subprocess_exec(
-            *(*PLAZA, "dev", "users", str(count), "--json"),
-            cwd=self.folder,
-            env=_environment(self.variables),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        out, err = await process.communicate()
-        assert process.returncode == 0, err.decode()
-        made: dict[str, Any] = json.loads(out)
+        ended = await CommandLine(self.folder, **self.variables)("dev", "users", str(count), "--json")
+        assert ended.status == 0, ended.err
+        made: dict[str, Any] = json.loads(ended.out)
         people = []
         for user in made["users"]:
             http = await self.client(api)
