@@ -135,6 +135,51 @@ async def _break(url: str) -> None:
     await engine.dispose()
 
 
+async def test_what_is_logged_as_an_error_and_what_ends_a_process_is_reported(
+    collector: Collector, tmp_path: Path
+) -> None:
+    script = f"""
+import logging
+import structlog
+from plaza.core.correlation import correlated
+from plaza.core.settings import PlazaSettings
+from plaza.core.telemetry.logging import LoggingSettings, configure_logging
+from plaza.core.telemetry.reports import configure_reports
+
+configure_logging(LoggingSettings(format="json"), "worker")
+flush = configure_reports(PlazaSettings(sentry_dsn="http://key@{collector.url}/1"))
+log = structlog.get_logger("plaza.core.service")
+with correlated("frame-7"):
+    log.error("undeclared_failure", method="Shelf.take", code="TOY_BUSY")
+    log.warning("unavailable")
+logging.getLogger("library").error("cannot %s", "dance")
+try:
+    raise LookupError("no such toy")
+except LookupError as error:
+    log.error("job_dead", exc_info=error)
+    logging.getLogger("library").exception("again")
+flush()
+raise SystemError("the end")
+"""
+    ended = await CommandLine(tmp_path).python("-c", script)
+    assert ended.status == 1
+    assert "Logging error" not in ended.err
+    told = [
+        (report.get("message") or report["exception"]["values"][-1]["type"], report.get("tags", {}).get("event"))
+        for report in collector.reports
+    ]
+    # The same exception is one report, however often it is logged.
+    assert told[:3] == [
+        ("undeclared_failure", "undeclared_failure"),
+        ("cannot dance", "cannot dance"),
+        ("LookupError", "job_dead"),
+    ]
+    first = collector.reports[0]
+    assert first["tags"]["correlation_id"] == "frame-7"
+    assert first["contexts"]["fields"] == {"method": "Shelf.take", "code": "TOY_BUSY", "process": "worker"}
+    assert told[3:] == [("SystemError", None)]
+
+
 async def test_without_them_neither_sdk_is_imported(database_url: str, redis_url: str, tmp_path: Path) -> None:
     plaza = CommandLine(tmp_path, DATABASE_URL=database_url, REDIS_URL=redis_url)
     started = """

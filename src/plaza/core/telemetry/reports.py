@@ -20,6 +20,7 @@ def configure_reports(settings: PlazaSettings) -> Callable[[], object] | None:
     if not settings.sentry_dsn:
         return None
     import sentry_sdk
+    from sentry_sdk.integrations.atexit import AtexitIntegration
     from sentry_sdk.integrations.dedupe import DedupeIntegration
     from sentry_sdk.integrations.excepthook import ExcepthookIntegration
 
@@ -33,7 +34,7 @@ def configure_reports(settings: PlazaSettings) -> Callable[[], object] | None:
         # `users create` has a password.
         default_integrations=False,
         auto_enabling_integrations=False,
-        integrations=[DedupeIntegration(), ExcepthookIntegration()],
+        integrations=[DedupeIntegration(), ExcepthookIntegration(), AtexitIntegration(callback=lambda *_: None)],
     )
     logging.getLogger().addHandler(Reporter(logging.ERROR))
     return lambda: sentry_sdk.flush(timeout=_FLUSH_S)
