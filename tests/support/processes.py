@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -17,7 +16,7 @@ from uuid import uuid4
 import httpx
 
 from plaza.dev.processes import spawn
-from tests.support.command_line import PLAZA, CommandLine
+from tests.support.command_line import PLAZA, CommandLine, environment
 from tests.support.outside import Person
 from tests.support.waiting import eventually
 
@@ -40,7 +39,7 @@ class PlazaProcess:
         with self.log.open("ab") as output:
             self.child = spawn(
                 [sys.executable, PLAZA, self.command],
-                environment=_environment(self.variables),
+                environment=environment(self.variables),
                 output=output,
                 working_folder=self.folder,
             )
@@ -145,12 +144,6 @@ class Installation:
         self._processes.append(process)
         await process.start()
         return process
-
-
-def _environment(variables: dict[str, str]) -> dict[str, str]:
-    """Settings of whoever runs the tests stay out."""
-    own = ("PLAZA_", "DATABASE_URL", "REDIS_URL")
-    return {**{name: value for name, value in os.environ.items() if not name.startswith(own)}, **variables}
 
 
 async def _has_ended(child: subprocess.Popen[bytes]) -> bool:
