@@ -225,7 +225,8 @@ async def test_a_worker_hands_on_what_it_cannot_finish_and_finishes_the_rest(hou
 
 
 async def test_requests_and_frames_under_way_are_finished(house: House) -> None:
-    people, load = house.people, Load(house.conversation)
+    people = house.people
+    load = Load(await people[0].conversation_with(*people[1:], title="Busy"))
     async with AsyncExitStack() as stack:
         lock, renaming = await house.lock_and_rename(stack, *"abcde")
         idle = [await stack.enter_async_context(person.socket()) for person in people]
@@ -243,7 +244,7 @@ async def test_requests_and_frames_under_way_are_finished(house: House) -> None:
         await lock.release()
         assert [answer.status_code for answer in await asyncio.gather(*renaming)] == [200] * 5
         assert await house.one.ended() == 0
-    stored = await texts(house.there[0], house.conversation)
+    stored = await texts(house.there[0], load.conversation)
     assert len(stored) == len(set(stored))
     assert set(stored) == load.answered
 

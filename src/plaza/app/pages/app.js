@@ -103,6 +103,7 @@ function enter(user) {
   byId("menu-outbox").hidden = demo === null;
   byId("logout").addEventListener("click", async () => {
     outbox.clear();
+    connection.stop(); // or the end of the session, which the socket hears of first, would look like somebody else's doing
     await api.logout().catch(() => {}); // out of reach or over already: it ends here in any case
     location.hash = "#/";
     leave("You are logged out.");
