@@ -18,12 +18,14 @@ from tests.support.jobs import compose
 from tests.support.servers import TestServers
 
 TYPES = (
-    NotificationType(name="shop.code", subject="Code for {{ name }}", template="shop/code"),
+    NotificationType(name="shop.code", subject="Code for {{ name }}", template="shop/code", channels=("email", "sms")),
+    NotificationType(name="shop.text", template="shop/code", channels=("sms",)),
     NotificationType(name="shop.broken", subject="Broken", template="shop/broken"),
 )
 FILES = {
     "shop/code.txt": "Hello {{ name }}, your code is {{ code }}.",
     "shop/code.html": "<p>Hello {{ name }}, your code is <b>{{ code }}</b>.</p>",
+    "shop/code.sms.txt": "{{ code }} is your code.\n",
     "shop/broken.txt": "{{ nowhere }}",
     "shop/broken.html": "",
     "notifications/mail.html": "<html>{{ subject }}|{{ content }}</html>",

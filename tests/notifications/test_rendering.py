@@ -5,7 +5,7 @@ from jinja2 import DictLoader, UndefinedError
 
 from plaza.app.registry import CONTEXTS
 from plaza.core.settings import PlazaSettings
-from plaza.notifications import EmailRecipient, NotificationType, UnknownNotification
+from plaza.notifications import EmailRecipient, NotificationType, SmsRecipient, UnknownNotification
 from plaza.notifications.rendering import Templates, environment
 
 from .conftest import FILES, TYPES
@@ -19,7 +19,7 @@ def templates() -> Templates:
 
 
 def test_html_is_escaped_once_and_text_is_left_alone(templates: Templates) -> None:
-    rendered = templates.render("shop.code", {"name": "<b>Ada & Co</b>", "code": "1"})
+    rendered = templates.mail("shop.code", {"name": "<b>Ada & Co</b>", "code": "1"})
     assert rendered.text == "Hello <b>Ada & Co</b>, your code is 1.\n"
     assert rendered.html == (
         "<html>Code for &lt;b&gt;Ada &amp; Co&lt;/b&gt;|"
@@ -28,15 +28,19 @@ def test_html_is_escaped_once_and_text_is_left_alone(templates: Templates) -> No
 
 
 def test_a_subject_is_one_line(templates: Templates) -> None:
-    rendered = templates.render("shop.code", {"name": "Ada\r\nBcc: eve@example.com", "code": "1"})
+    rendered = templates.mail("shop.code", {"name": "Ada\r\nBcc: eve@example.com", "code": "1"})
     assert rendered.subject == "Code for Ada Bcc: eve@example.com"
+
+
+def test_a_text_message_is_the_text_alone(templates: Templates) -> None:
+    assert templates.sms("shop.code", {"code": "<1>"}) == "<1> is your code."
 
 
 def test_missing_data_is_an_error_and_not_a_gap(templates: Templates) -> None:
     with pytest.raises(UndefinedError):
-        templates.render("shop.code", {"name": "Ada"})
+        templates.mail("shop.code", {"name": "Ada"})
     with pytest.raises(UnknownNotification):
-        templates.render("shop.other", {})
+        templates.mail("shop.other", {})
 
 
 @pytest.mark.parametrize(
@@ -44,9 +48,13 @@ def test_missing_data_is_an_error_and_not_a_gap(templates: Templates) -> None:
     [each for context in CONTEXTS for each in context.declares if isinstance(each, NotificationType)],
     ids=lambda each: each.name,
 )
-def test_every_declared_type_has_both_templates(declared: NotificationType) -> None:
+def test_every_declared_type_has_the_templates_of_its_channels(declared: NotificationType) -> None:
     templates = Templates([declared], PlazaSettings())
-    for name in (f"{declared.template}.txt", f"{declared.template}.html", "notifications/mail.html"):
+    endings = {"email": ("txt", "html"), "sms": ("sms.txt",)}
+    names = [f"{declared.template}.{ending}" for channel in declared.channels for ending in endings[channel]]
+    assert names, "somebody must be able to get it"
+    assert declared.subject or "email" not in declared.channels
+    for name in (*names, "notifications/mail.html"):
         assert templates.environment.get_template(name).name == name
 
 
@@ -56,6 +64,14 @@ def test_every_declared_type_has_both_templates(declared: NotificationType) -> N
 def test_an_address_that_could_not_stand_in_a_header_is_refused(address: str) -> None:
     with pytest.raises(ValueError):
         EmailRecipient(address=address)
+
+
+@pytest.mark.parametrize(
+    "phone", ["", "+", "015112345678", "+0151123456", "+49 151 12345678", "+4915112345678901", "+49١٥١١٢٣٤"]
+)
+def test_a_phone_number_is_in_e164(phone: str) -> None:
+    with pytest.raises(ValueError):
+        SmsRecipient(phone=phone)
 
 
 def test_a_name_cannot_add_a_header() -> None:

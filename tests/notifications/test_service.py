@@ -10,9 +10,9 @@ from plaza.core.jobs import Jobs
 from plaza.core.jobs.store import JobStore
 from plaza.core.result import Failure, ServiceResult, failure, success
 from plaza.core.service import Service, command
-from plaza.notifications import EmailRecipient, NotificationService, UnknownNotification
-from plaza.notifications.gateways import MailRefused
-from plaza.notifications.schemas import Mail
+from plaza.notifications import EmailRecipient, NotificationService, SmsRecipient, UnknownNotification
+from plaza.notifications.gateways import DeliveryRefused
+from plaza.notifications.schemas import Mail, TextMessage
 from tests.support.clock import ManualClock
 from tests.support.jobs import runner_of, working
 from tests.support.waiting import eventually
@@ -20,6 +20,7 @@ from tests.support.waiting import eventually
 from .conftest import Rows
 
 ADA = EmailRecipient(address="ada@example.com", name="Ada")
+ADAS_PHONE = SmsRecipient(phone="+4915112345678")
 
 
 class Shop(Service):
@@ -86,6 +87,38 @@ async def test_an_undeclared_type_is_refused_where_it_is_written(service: Notifi
     assert await rows("select 1 from notifications_delivery") == []
 
 
+async def test_a_text_message_goes_the_same_way(jobs: Jobs, service: NotificationService, rows: Rows) -> None:
+    (await service.notify("shop.code", ADAS_PHONE, {"code": "654321"})).unwrap()
+    assert "654321" not in str(await rows("select * from notifications_delivery"))
+    async with working(jobs):
+        await eventually(lambda: sent(rows))
+    (item,) = (await service.outbox()).unwrap().items
+    assert (item.channel, item.to, item.subject, item.body) == ("sms", ADAS_PHONE.phone, "", "654321 is your code.")
+    (delivery,) = await rows("select id, channel, data, message_id from notifications_delivery")
+    assert (delivery.channel, delivery.data, delivery.message_id) == ("sms", None, str(delivery.id))
+
+
+async def test_a_type_goes_by_its_channels_only(service: NotificationService, rows: Rows) -> None:
+    with pytest.raises(UnknownNotification, match=r"shop\.broken by sms"):
+        await service.notify("shop.broken", ADAS_PHONE, {})
+    with pytest.raises(UnknownNotification, match=r"shop\.text by email"):
+        await service.notify("shop.text", ADA, {})
+    assert await rows("select 1 from notifications_delivery") == []
+
+
+async def test_a_refused_phone_ends_the_delivery(jobs: Jobs, service: NotificationService, rows: Rows) -> None:
+    class Landline:
+        async def send(self, message: TextMessage) -> str:
+            raise DeliveryRefused("21614 not a mobile number")
+
+    service.sms = Landline()
+    (await service.notify("shop.code", ADAS_PHONE, {"code": "123456"})).unwrap()
+    async with working(jobs):
+        await eventually(lambda: sent(rows))
+    (delivery,) = await rows("select state, data, error from notifications_delivery")
+    assert (delivery.state, delivery.data, delivery.error) == ("failed", None, "21614 not a mobile number")
+
+
 async def test_what_cannot_be_rendered_is_kept_for_another_try(
     jobs: Jobs, service: NotificationService, rows: Rows
 ) -> None:
@@ -106,7 +139,7 @@ async def test_a_refused_mailbox_ends_the_delivery_and_its_job(
 ) -> None:
     class NoSuchMailbox:
         async def send(self, mail: Mail) -> str:
-            raise MailRefused("550 no such user")
+            raise DeliveryRefused("550 no such user")
 
     service.mail = NoSuchMailbox()
     (await shop.sell("123456")).unwrap()

@@ -2,14 +2,14 @@ from __future__ import annotations
 
 from plaza.core.composition import Context
 from plaza.notifications import controllers, jobs
-from plaza.notifications.gateways import MailGateway, mail_gateway
+from plaza.notifications.gateways import MailGateway, SmsGateway, mail_gateway, sms_gateway
 from plaza.notifications.schemas import NotificationsSettings
 from plaza.notifications.service import NotificationService
 
 context = Context(
     name="notifications",
     settings=NotificationsSettings,
-    gateways={MailGateway: mail_gateway},
+    gateways={MailGateway: mail_gateway, SmsGateway: sms_gateway},
     services=(NotificationService,),
     development=(controllers.OutboxController,),
     jobs=(jobs.deliver,),

@@ -15,10 +15,10 @@ _LAYOUT = "notifications/mail.html"
 
 
 class UnknownNotification(LookupError):
-    """No context declares this type."""
+    """No context declares this type, or not for this channel."""
 
 
-class Rendered:
+class RenderedMail:
     __slots__ = ("html", "subject", "text")
 
     def __init__(self, subject: str, text: str, html: str) -> None:
@@ -33,20 +33,26 @@ class Templates:
         self.environment = environment(FunctionLoader(_source))
         self.environment.globals["base_url"] = plaza.base_url
 
-    def check(self, kind: str) -> None:
+    def check(self, kind: str, channel: str) -> NotificationType:
         """Raises UnknownNotification."""
-        if kind not in self._types:
-            raise UnknownNotification(kind)
+        declared = self._types.get(kind)
+        if declared is None or channel not in declared.channels:
+            raise UnknownNotification(f"{kind} by {channel}")
+        return declared
 
-    def render(self, kind: str, data: Mapping[str, str]) -> Rendered:
+    def mail(self, kind: str, data: Mapping[str, str]) -> RenderedMail:
         """Raises UnknownNotification, jinja2.TemplateError."""
-        self.check(kind)
-        declared = self._types[kind]
+        declared = self.check(kind, "email")
         subject = self.environment.from_string(declared.subject).render(data)
         text = self.environment.get_template(f"{declared.template}.txt").render(data)
         content = self.environment.get_template(f"{declared.template}.html").render(data)
         html = self.environment.get_template(_LAYOUT).render(subject=subject, content=Markup(content))  # noqa: S704 - escaped when it was rendered
-        return Rendered(" ".join(subject.split()), text.strip() + "\n", html)
+        return RenderedMail(" ".join(subject.split()), text.strip() + "\n", html)
+
+    def sms(self, kind: str, data: Mapping[str, str]) -> str:
+        """Raises UnknownNotification, jinja2.TemplateError."""
+        declared = self.check(kind, "sms")
+        return self.environment.get_template(f"{declared.template}.sms.txt").render(data).strip()
 
 
 def environment(loader: BaseLoader) -> Environment:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import Row, delete, select, update
 
@@ -13,16 +14,33 @@ from plaza.notifications.models import Delivery, DeliveryState, OutboxItem
 _PURGED_AT_ONCE = 10_000
 
 
+class Waiting(NamedTuple):
+    """A delivery that is still to be sent; `data` is sealed."""
+
+    kind: str
+    channel: str
+    recipient: str
+    recipient_name: str
+    data: str
+    created_at: datetime
+
+
 class DeliveryRepository(Repository[Delivery]):
     model = Delivery
 
-    async def to_send(self, id: NotificationId) -> Row[tuple[str, str, str, str | None, datetime]] | None:
-        """Kind, recipient, name, sealed data and time; None once it was sent, failed or purged."""
+    async def to_send(self, id: NotificationId) -> Waiting | None:
+        """None once it was sent, failed or purged."""
         wanted = select(
-            Delivery.kind, Delivery.recipient, Delivery.recipient_name, Delivery.data, Delivery.created_at
-        ).where(Delivery.id == id, Delivery.state == DeliveryState.QUEUED)
+            Delivery.kind,
+            Delivery.channel,
+            Delivery.recipient,
+            Delivery.recipient_name,
+            Delivery.data,
+            Delivery.created_at,
+        ).where(Delivery.id == id, Delivery.state == DeliveryState.QUEUED, Delivery.data.is_not(None))
         async with self.db.reading() as connection:
-            return (await connection.execute(wanted)).one_or_none()
+            row = (await connection.execute(wanted)).one_or_none()
+        return Waiting(*row) if row is not None else None
 
     async def give_up(self, before: datetime, at: datetime) -> int:
         """Whatever still waits from before that time; its data goes."""

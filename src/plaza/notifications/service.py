@@ -13,11 +13,12 @@ from plaza.core.result import ServiceResult, success
 from plaza.core.service import Service, command, flow, query
 from plaza.core.settings import PlazaSettings
 from plaza.domain_events.notifications import NotificationId
-from plaza.notifications.gateways import MailGateway, MailRefused
+from plaza.notifications.gateways import DeliveryRefused, MailGateway, NoSmsGateway, SmsGateway
 from plaza.notifications.models import Delivery
 from plaza.notifications.rendering import Templates
-from plaza.notifications.repository import DeliveryRepository, OutboxRepository
+from plaza.notifications.repository import DeliveryRepository, OutboxRepository, Waiting
 from plaza.notifications.schemas import (
+    Channel,
     Deliver,
     EmailRecipient,
     Mail,
@@ -25,6 +26,9 @@ from plaza.notifications.schemas import (
     NotificationType,
     OutboxItemView,
     OutboxView,
+    Recipient,
+    SmsRecipient,
+    TextMessage,
 )
 
 _OUTBOX_SHOWS = 500
@@ -39,29 +43,35 @@ class NotificationService(Service):
         vault: Vault,
         types: Sequence[NotificationType],
         mail: MailGateway,
+        sms: SmsGateway,
         settings: NotificationsSettings,
         plaza: PlazaSettings,
     ) -> None:
         super().__init__(db)
-        self.clock, self.vault, self.mail, self.settings = clock, vault, mail, settings
+        self.clock, self.vault, self.mail, self.sms, self.settings = clock, vault, mail, sms, settings
         self.templates = Templates(types, plaza)
         self.deliveries, self.outbox_items = DeliveryRepository(db), OutboxRepository(db)
 
+    def can_send(self, channel: Channel) -> bool:
+        """Mail always; text messages where a provider is configured, and in development. What is sent all the same ends as refused."""
+        return channel == "email" or not isinstance(self.sms, NoSmsGateway)
+
     @command()
-    async def notify(self, kind: str, to: EmailRecipient, data: Mapping[str, str]) -> ServiceResult[NotificationId]:
+    async def notify(self, kind: str, to: Recipient, data: Mapping[str, str]) -> ServiceResult[NotificationId]:
         """Goes out if and only if the caller's transaction commits. `data` is sealed at once and wiped after sending.
 
         Raises UnknownNotification.
         """
-        self.templates.check(kind)
+        channel, recipient, name = _addressed(to)
+        self.templates.check(kind, channel)
         delivery_id = NotificationId(uuid7())
         self.deliveries.add(
             Delivery(
                 id=delivery_id,
                 kind=kind,
-                channel="email",
-                recipient=to.address,
-                recipient_name=to.name,
+                channel=channel,
+                recipient=recipient,
+                recipient_name=name,
                 data=self.vault.seal(dict(data)).ciphertext,
                 created_at=self.clock.now(),
             )
@@ -71,16 +81,16 @@ class NotificationService(Service):
 
     @flow()
     async def deliver(self, id: NotificationId) -> ServiceResult[None]:
-        """Renders and sends. A repetition, after a death between sending and marking it sent, carries the same Message-ID.
+        """Renders and sends. A repetition, after a death between sending and marking it sent, carries the same id.
 
         Rendering is no command: a command's result would be stored, and what was rendered is to be nowhere.
         """
-        mail = await self._render(id)
-        if mail is None:
+        found = await self.deliveries.to_send(id)
+        if found is None:
             return success(None)
         try:
-            message_id = await self.mail.send(mail)
-        except MailRefused as refused:
+            message_id = await self._send(id, found)
+        except DeliveryRefused as refused:
             return await self.mark_failed(id, str(refused)[:_ERROR_LENGTH])
         return await self.mark_sent(id, message_id)
 
@@ -112,12 +122,28 @@ class NotificationService(Service):
         ]
         return success(OutboxView(items=items))
 
-    async def _render(self, id: NotificationId) -> Mail | None:
-        """None where there is nothing left to send."""
-        found = await self.deliveries.to_send(id)
-        if found is None or found.data is None:
-            return None
-        data: dict[str, str] = self.vault.open(Sealed(found.data), dict[str, str])
-        rendered = self.templates.render(found.kind, data)
-        to = EmailRecipient(address=found.recipient, name=found.recipient_name)
-        return Mail(id=id, to=to, subject=rendered.subject, text=rendered.text, html=rendered.html, at=found.created_at)
+    async def _send(self, id: NotificationId, waiting: Waiting) -> str:
+        data: dict[str, str] = self.vault.open(Sealed(waiting.data), dict[str, str])
+        if waiting.channel == "sms":
+            text = self.templates.sms(waiting.kind, data)
+            to = SmsRecipient(phone=waiting.recipient)
+            return await self.sms.send(TextMessage(id=id, to=to, text=text, at=waiting.created_at))
+        rendered = self.templates.mail(waiting.kind, data)
+        return await self.mail.send(
+            Mail(
+                id=id,
+                to=EmailRecipient(address=waiting.recipient, name=waiting.recipient_name),
+                subject=rendered.subject,
+                text=rendered.text,
+                html=rendered.html,
+                at=waiting.created_at,
+            )
+        )
+
+
+def _addressed(to: Recipient) -> tuple[Channel, str, str]:
+    match to:
+        case EmailRecipient(address=address, name=name):
+            return "email", address, name
+        case SmsRecipient(phone=phone):
+            return "sms", phone, ""

@@ -18,7 +18,7 @@ from plaza.core.service import OutsideCallInTransaction
 from plaza.core.settings import PlazaSettings, SettingsError
 from plaza.domain_events.notifications import NotificationId
 from plaza.notifications import EmailRecipient, NotificationsSettings
-from plaza.notifications.gateways import DevelopmentOutbox, MailGateway, MailRefused, SmtpGateway, mail_gateway
+from plaza.notifications.gateways import DeliveryRefused, DevelopmentOutbox, MailGateway, SmtpGateway, mail_gateway
 from plaza.notifications.schemas import Mail, smtp_server
 
 from .conftest import Rows
@@ -72,7 +72,7 @@ async def test_the_same_mail_has_the_same_id(server: MailServer) -> None:
 @pytest.mark.parametrize("reply", ["550 5.1.1 No such user", "550 unknown mailbox", "553 no", "552 5.2.2 Mailbox full"])
 async def test_a_missing_mailbox_is_final(server: MailServer, reply: str) -> None:
     server.recipient_replies = [reply]
-    with pytest.raises(MailRefused, match=reply[:3]):
+    with pytest.raises(DeliveryRefused, match=reply[:3]):
         await gateway(server).send(MAIL)
     assert server.mails == []
 
