@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from plaza.core.errors import ValidationFailed
-from plaza.identity.service.contacts import cleaned_line, normalized_email
+from plaza.identity.service.contacts import cleaned_line, normalized_email, normalized_phone
 from plaza.identity.service.devices import describe_device
 
 
@@ -36,6 +36,33 @@ def test_what_is_no_address_is_refused(given: str) -> None:
         normalized_email(given)
     assert refused.value.errors is not None
     assert "email" in refused.value.errors
+
+
+@pytest.mark.parametrize(
+    ("given", "spelled"),
+    [
+        ("+4915112345678", "+4915112345678"),
+        (" +49 (0)151 / 1234-5678 ", "+4915112345678"),
+        ("+1 (415) 555\u20112671", "+14155552671"),
+        ("+39 333 1234567", "+393331234567"),
+        ("+٤٩١٥١١٢٣٤٥٦٧٨", "+4915112345678"),
+    ],
+)
+def test_one_phone_has_one_spelling(given: str, spelled: str) -> None:
+    assert normalized_phone(given) == spelled
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["", "+", "015112345678", "004915112345678", "4915112345678", "+4930123456", "+18005550199", "+883510012345678", "+4915112345678 ext 3",
+     "+4915112345678;ext=5", "tel:+4915112345678", "+1 (202) CALL-NOW", "+49151", "+999123456789", "+4915112345678\x00", "ada@example.com",
+     "+49" + "1" * 1000],
+)  # fmt: skip
+def test_what_takes_no_texts_is_refused(given: str) -> None:
+    with pytest.raises(ValidationFailed) as refused:
+        normalized_phone(given)
+    assert refused.value.errors is not None
+    assert "phone" in refused.value.errors
 
 
 @pytest.mark.parametrize(

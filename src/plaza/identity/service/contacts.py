@@ -1,16 +1,24 @@
-"""How addresses and names are spelled before anything is compared or stored."""
+"""How addresses, phone numbers and names are spelled before anything is compared or stored."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
+import phonenumbers
 from email_validator import EmailNotValidError, validate_email
+from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType
 
 from plaza.core.errors import ValidationFailed
 
 # Control characters, and those that reorder the text around a name.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2028\u2029\u2060-\u2069\ufeff]")
+
+# What people put between digits. Letters, extensions and tel: are left to other kinds of numbers.
+_PHONE = re.compile(r"\+[\d\s()./\u2010-\u2015-]+")
+_TAKES_TEXTS = frozenset(
+    {PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE, PhoneNumberType.PERSONAL_NUMBER}
+)
 
 
 def normalized_email(address: str) -> str:
@@ -26,6 +34,21 @@ def normalized_email(address: str) -> str:
     if len(spelled) > 254:
         raise ValidationFailed(errors={"email": ["The email address is too long."]})
     return spelled
+
+
+def normalized_phone(number: str) -> str:
+    """E.164. Raises ValidationFailed for what no text message can reach; whether one arrives there, the code tells."""
+    try:
+        if not _PHONE.fullmatch(number := number.strip()):
+            raise NumberParseException(NumberParseException.NOT_A_NUMBER, "Only + and digits.")
+        found = phonenumbers.parse(number)
+    except NumberParseException as error:
+        raise ValidationFailed(
+            errors={"phone": ["Write it with + and the country code, such as +49 151 23456789."]}
+        ) from error
+    if not phonenumbers.is_valid_number(found) or phonenumbers.number_type(found) not in _TAKES_TEXTS:
+        raise ValidationFailed(errors={"phone": ["This is not the number of a mobile phone."]})
+    return phonenumbers.format_number(found, PhoneNumberFormat.E164)
 
 
 def cleaned_line(value: str, field: str) -> str:
