@@ -26,7 +26,7 @@ WAYS = {
 
 
 def move(user: User, name: str) -> None:
-    getattr(user, name)(*([NOW] if name == "verify" else []))
+    getattr(user, name)(*([NOW] if name in ("verify", "waitlist") else []))
 
 
 def user_in(state: UserStatus) -> User:

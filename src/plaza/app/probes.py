@@ -35,7 +35,7 @@ async def probes(runtime: Runtime) -> AsyncIterator[None]:
         yield
         return
     app = Litestar(
-        route_handlers=[bind(HealthController, runtime.parts)],
+        route_handlers=[bind(HealthController, runtime.parts, "app")],
         exception_handlers={Exception: answer_problem},
         openapi_config=None,
         logging_config=None,

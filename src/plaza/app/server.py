@@ -23,7 +23,8 @@ from plaza.app.runtime import Runtime
 from plaza.app.site import DevelopmentController, SiteController
 from plaza.core.clock import Clock
 from plaza.core.http import ANONYMOUS, Authenticator, bind
-from plaza.core.http.authentication import Authentication, provide_actor, provide_caller, require_actor
+from plaza.core.http.authentication import Authentication, provide_actor, provide_caller
+from plaza.core.http.authorization import Authorization
 from plaza.core.http.edge import Edge
 from plaza.core.http.health import HealthController
 from plaza.core.http.idempotency import MAX_BODY, Idempotency
@@ -41,9 +42,11 @@ _FOR_SCRIPTS = ["ETag", "Idempotency-Replayed", "RateLimit", "RateLimit-Policy",
 def litestar(runtime: Runtime) -> Litestar:
     """The routes of every context. Its OpenAPI document is served as `document` finishes it."""
     parts, plaza = runtime.parts, runtime.configuration.plaza
-    controllers = [SiteController, HealthController, *(each for context in CONTEXTS for each in context.controllers)]
+    controllers = [bind(each, parts, "app") for each in (SiteController, HealthController)]
+    controllers += [bind(each, parts, context.name) for context in CONTEXTS for each in context.controllers]
     if not plaza.is_production:
-        controllers += [DevelopmentController, *(each for context in CONTEXTS for each in context.development)]
+        controllers.append(bind(DevelopmentController, parts, "app"))
+        controllers += [bind(each, parts, context.name) for context in CONTEXTS for each in context.development]
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
@@ -59,14 +62,14 @@ def litestar(runtime: Runtime) -> Litestar:
         return Response(rendered, media_type="application/json")
 
     app = Litestar(
-        route_handlers=[*(bind(each, parts) for each in controllers), openapi],
+        route_handlers=[*controllers, openapi],
         lifespan=[lifespan],
         middleware=[
             DefineMiddleware(Authentication, authenticator=parts[Authenticator]),
             DefineMiddleware(RequestLimits, limits=parts[RateLimits]),
             DefineMiddleware(Idempotency, clock=parts[Clock]),
         ],
-        guards=[require_actor],
+        guards=[Authorization(parts[Clock])],
         dependencies={
             "actor": Provide(provide_actor, sync_to_thread=False),
             "caller": Provide(provide_caller, sync_to_thread=False),

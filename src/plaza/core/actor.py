@@ -12,6 +12,9 @@ class Actor(msgspec.Struct, frozen=True):
     """Made by the edge from a verified token and passed as the first argument of every command that somebody performs.
 
     `scopes` None means all that the user may do; a set (API keys) narrows it to `<context>:read` and `<context>:write`.
+    `permissions` are staff's, `<context>.<what>` as contexts declare them; a superuser has them all.
+    `methods` are what proved who it is (RFC 8176, `mfa` for more than one factor), `authenticated_at` when.
+    An `impersonator_id` is the staff member who acts as this user, without permissions. `waitlisted_until` is set while waiting.
     """
 
     user_id: UUID
@@ -19,9 +22,16 @@ class Actor(msgspec.Struct, frozen=True):
     scopes: frozenset[str] | None = None
     is_staff: bool = False
     is_superuser: bool = False
+    permissions: frozenset[str] = frozenset()
+    methods: frozenset[str] = frozenset()
     organization_id: UUID | None = None
+    api_key_id: UUID | None = None
     impersonator_id: UUID | None = None
     authenticated_at: datetime | None = None
+    waitlisted_until: datetime | None = None
 
     def allows(self, scope: str) -> bool:
         return self.scopes is None or scope in self.scopes
+
+    def may(self, permission: str) -> bool:
+        return self.scopes is None and (self.is_superuser or permission in self.permissions)

@@ -29,6 +29,30 @@ class PermissionDenied(DomainError):
     code, status = "PERMISSION_DENIED", 403
 
 
+class InsufficientScope(DomainError):
+    """This API key may not be used here: it lacks the scope, or only a signed-in person may do this."""
+
+    code, status = "INSUFFICIENT_SCOPE", 403
+
+
+class ImpersonationForbidden(DomainError):
+    """Not while impersonating: neither money nor credentials of the person."""
+
+    code, status = "IMPERSONATION_FORBIDDEN", 403
+
+
+class StepUpRequired(DomainError):
+    """Log in again first: this needs a login within the last minutes."""
+
+    code, status = "STEP_UP_REQUIRED", 403
+
+
+class Waitlisted(DomainError):
+    """You are on the waitlist: only your own profile is open until it is your turn."""
+
+    code, status = "WAITLISTED", 403
+
+
 class NotFound(DomainError):
     """There is nothing at this address."""
 

@@ -22,7 +22,8 @@ class DomainError(Exception):
     """An expected failure.
 
     A subclass names its `code` (public API, unique in the whole program) and its `status`; the first paragraph of its docstring
-    is the default `detail` and the text in docs/errors.md. `retry_after` is in seconds; `errors` maps a field to what is wrong with it.
+    is the default `detail` and the text in docs/errors.md. `retry_after` is in seconds; `errors` maps a field to what is wrong with it;
+    `members` stand beside the standard ones in the problem document (RFC 9457, 3.2).
     """
 
     code: ClassVar[str]
@@ -35,10 +36,12 @@ class DomainError(Exception):
         *,
         retry_after: float | None = None,
         errors: Mapping[str, Sequence[str]] | None = None,
+        members: Mapping[str, object] | None = None,
     ) -> None:
         self.detail = detail or self.summary()
         self.retry_after = retry_after
         self.errors = errors
+        self.members = members or {}
         super().__init__(self.detail)
 
     def __init_subclass__(cls) -> None:

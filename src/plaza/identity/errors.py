@@ -11,6 +11,18 @@ class InvalidCredentials(DomainError):
     code, status = "INVALID_CREDENTIALS", 401
 
 
+class MfaRequired(DomainError):
+    """This account has a second factor: send `mfa_token` with a code of one of `methods` to mfa/verify."""
+
+    code, status = "MFA_REQUIRED", 401
+
+
+class TokenStale(DomainError):
+    """What you may do has changed: get a new access token with your refresh token."""
+
+    code, status = "TOKEN_STALE", 401
+
+
 class EmailNotVerified(DomainError):
     """Prove your e-mail address first, with the code that was mailed to it."""
 

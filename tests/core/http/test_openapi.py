@@ -103,7 +103,7 @@ class ToyController(Controller):
 def toys() -> dict[str, Any]:
     parts = Parts({Shelf: Shelf()}, [])
     app = Litestar(
-        route_handlers=[bind(ToyController, parts)],
+        route_handlers=[bind(ToyController, parts, "toys")],
         plugins=[DeclaredErrors(parts)],
         openapi_config=OpenAPIConfig(title="Toys", version="1", render_plugins=[]),
         logging_config=None,
@@ -182,7 +182,7 @@ def test_what_is_not_in_the_schema_stays_out(toys: dict[str, Any]) -> None:
 
 def test_two_applications_bind_parts_of_their_own() -> None:
     one, other = Shelf(), Shelf()
-    first, second = (bind(ToyController, Parts({Shelf: shelf}, [])) for shelf in (one, other))
+    first, second = (bind(ToyController, Parts({Shelf: shelf}, []), "toys") for shelf in (one, other))
     assert (first.shelf, second.shelf) == (one, other)
     assert not hasattr(ToyController, "shelf")
     assert first.label == "not a part"

@@ -1,8 +1,18 @@
 """The HTTP edge, outermost first: `edge` (ids, headers, logs, deadline), Litestar's routing, `authentication`, `limits`, `idempotency`,
-then controllers whose services were bound at start (`binding`), `problems` for whatever goes wrong, `openapi` for what may.
+`authorization`, then controllers whose services were bound at start (`binding`), `problems` for whatever goes wrong, `openapi` for
+what may.
 """
 
-from plaza.core.http.authentication import ANONYMOUS, Authenticator
+from plaza.core.http.authentication import Authenticator
+from plaza.core.http.authorization import (
+    ANONYMOUS,
+    CREDENTIALS,
+    READING,
+    STEP_UP,
+    WHILE_WAITLISTED,
+    Permission,
+    permission,
+)
 from plaza.core.http.binding import bind
 from plaza.core.http.idempotency import NOT_IDEMPOTENT
 from plaza.core.http.limits import RouteLimit, limited
@@ -12,13 +22,19 @@ from plaza.core.http.request import Client
 
 __all__ = [
     "ANONYMOUS",
+    "CREDENTIALS",
     "NOT_IDEMPOTENT",
     "PROBLEM_JSON",
+    "READING",
+    "STEP_UP",
+    "WHILE_WAITLISTED",
     "Authenticator",
     "Client",
+    "Permission",
     "Problem",
     "RouteLimit",
     "bind",
     "documented",
     "limited",
+    "permission",
 ]

@@ -1,19 +1,15 @@
-"""Who is calling. A route needs a signed-in actor unless it says otherwise: one guard decides, before a body is read."""
+"""Who is calling. Whether they may is decided in `authorization`."""
 
 from __future__ import annotations
 
 from typing import Any, Protocol
 
-from litestar.connection import ASGIConnection
-from litestar.handlers.base import BaseRouteHandler
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from plaza.core.actor import Actor
 from plaza.core.db import is_lost_server, is_overload
 from plaza.core.errors import Unauthenticated
 from plaza.core.result import DomainError
-
-ANONYMOUS = {"anonymous": True}
 
 
 class Authenticator(Protocol):
@@ -54,17 +50,6 @@ def bearer_token(scope: Scope) -> str | None:
             scheme, _, token = value.decode("latin-1").partition(" ")
             return token.strip() if scheme.lower() == "bearer" else None
     return None
-
-
-async def require_actor(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """The application's guard. An anonymous route ignores a token that is no good.
-
-    A coroutine, because Litestar calls every other function in a thread.
-    """
-    scope: Any = connection.scope
-    if handler.opt.get("anonymous") or scope.get("actor") is not None:
-        return
-    raise scope.get("authentication_error") or Unauthenticated()
 
 
 def provide_actor(scope: Scope) -> Actor:

@@ -21,11 +21,13 @@ def parts_of(controller: type, parts: Parts) -> dict[str, type]:
     return {name: kind for name, kind in found.items() if isinstance(kind, type) and kind in parts}
 
 
-def bind(controller: type[C], parts: Parts) -> type[C]:
-    """A subclass with the parts in place, so that two applications in one process do not share them."""
+def bind(controller: type[C], parts: Parts, context: str) -> type[C]:
+    """A subclass with the parts in place, so that two applications in one process do not share them; it knows its context's name."""
     attributes: dict[str, Any] = {name: parts[kind] for name, kind in parts_of(controller, parts).items()}
+    own = getattr(controller, "opt", None)
+    options = {**(own if isinstance(own, dict) else {}), "context": context}  # a slot where the class sets none
     return type(
         controller.__name__,
         (controller,),
-        {"__module__": controller.__module__, "__doc__": controller.__doc__, **attributes},
+        {"__module__": controller.__module__, "__doc__": controller.__doc__, "opt": options, **attributes},
     )

@@ -14,7 +14,8 @@ from redis.exceptions import RedisError
 
 from plaza.core.db import Database
 from plaza.core.errors import Unauthenticated
-from plaza.core.http.authentication import ANONYMOUS, bearer_token
+from plaza.core.http.authentication import bearer_token
+from plaza.core.http.authorization import ANONYMOUS
 from plaza.core.http.limits import UNLIMITED
 from plaza.core.http.request import client_ip
 from plaza.core.settings import PlazaSettings

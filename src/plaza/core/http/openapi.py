@@ -28,10 +28,10 @@ from plaza.core.errors import (
     NotFound,
     PayloadTooLarge,
     RateLimited,
-    Unauthenticated,
     Unavailable,
     ValidationFailed,
 )
+from plaza.core.http.authorization import refusals_of
 from plaza.core.http.binding import parts_of
 from plaza.core.http.problems import PROBLEM_JSON, Problem
 from plaza.core.result import DomainError
@@ -62,8 +62,7 @@ def errors_of_handler(handler: HTTPRouteHandler, parts: Parts) -> dict[type[Doma
     for method in called_methods(handler, parts):
         found.update(dict.fromkeys(getattr(method, "__refuses__", ())))
     options = handler.opt
-    if not options.get("anonymous"):
-        found[Unauthenticated] = None
+    found.update(dict.fromkeys(refusals_of(options)))
     if not options.get("unlimited"):
         found[RateLimited] = None
     names = handler.parsed_fn_signature.parameters

@@ -80,7 +80,7 @@ def as_domain_error(error: Exception) -> DomainError:
     return InternalError()
 
 
-def answer_problem(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+def answer_problem(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     told = as_domain_error(error)
     if isinstance(told, InternalError):
         log.error("request_failed", exc_info=error, path=request.scope["path"])
@@ -89,7 +89,10 @@ def answer_problem(request: Request[Any, Any, Any], error: Exception) -> Respons
     headers = headers_of(told)
     if isinstance(error, MethodNotAllowedException):
         headers["Allow"] = ", ".join(sorted(_allowed(request)))
-    return Response(problem_of(told), status_code=told.status, media_type=PROBLEM_JSON, headers=headers)
+    body: Any = problem_of(told)
+    if told.members:
+        body = {**msgspec.to_builtins(body), **told.members}
+    return Response(body, status_code=told.status, media_type=PROBLEM_JSON, headers=headers)
 
 
 def _of_litestar(error: HTTPException) -> DomainError:

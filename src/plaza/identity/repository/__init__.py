@@ -1,8 +1,9 @@
 """Every statement of identity, a file per aggregate."""
 
 from plaza.identity.repository.keys import KeyRepository
+from plaza.identity.repository.mfa import MfaRepository
 from plaza.identity.repository.sessions import SessionRepository
 from plaza.identity.repository.users import UserRepository
 from plaza.identity.repository.verification import VerificationRepository
 
-__all__ = ["KeyRepository", "SessionRepository", "UserRepository", "VerificationRepository"]
+__all__ = ["KeyRepository", "MfaRepository", "SessionRepository", "UserRepository", "VerificationRepository"]

@@ -34,7 +34,7 @@ _CARD = select(User.id, Profile.username, Profile.display_name, Profile.bio).joi
 _CANDIDATE = text(
     """select u.id as user_id, u.status, u.password_hash,
       (select t.password_hash from identity_verification_token t
-        where t.email = :email and t.purpose = 'email_verification' and t.used_at is null and t.password_hash is not null
+        where t.address = :email and t.purpose = 'email_verification' and t.used_at is null and t.password_hash is not null
         order by t.created_at desc, t.id desc limit 1) as outstanding_hash,
       exists (select from identity_session s where s.user_id = u.id and s.ip = :ip and s.user_agent = :user_agent) as on_known_device
     from (select) as one left join identity_user u on u.deleted_at is null and u.id = (
@@ -43,6 +43,10 @@ _CANDIDATE = text(
       union all select user_id from identity_profile where lower(username) = :username
       limit 1)"""
 )
+
+
+STALE_CHANNEL = "identity_user_stale"
+_NOTIFY = text("select pg_notify(:channel, :payload)")
 
 
 class UserRepository(Repository[User]):
@@ -83,6 +87,20 @@ class UserRepository(Repository[User]):
         async with self.db.reading() as connection:
             rows = await connection.execute(select(User.email, User.id).where(User.email.in_(emails)))
             return {row.email: row.id for row in rows}
+
+    async def outdate(self, user: User, now: datetime) -> int:
+        """Makes the access tokens of a locked user stale everywhere, should the transaction commit. Answers the version that counts now."""
+        user.token_version, user.token_version_at = user.token_version + 1, now
+        await self.db.session.flush()
+        payload = {"channel": STALE_CHANNEL, "payload": f"{user.id}:{user.token_version}"}
+        await (await self.db.session.connection()).execute(_NOTIFY, payload)
+        return user.token_version
+
+    async def outdated_since(self, since: datetime) -> list[tuple[UserId, int, datetime]]:
+        statement = select(User.id, User.token_version, User.token_version_at).where(User.token_version_at > since)
+        async with self.db.reading() as connection:
+            rows = await connection.execute(statement)
+            return [(row.id, row.token_version, row.token_version_at) for row in rows if row.token_version_at]
 
     async def login_candidate(self, identifier: Identifier, *, ip: str, user_agent: str) -> LoginCandidate:
         named = {**msgspec.structs.asdict(identifier), "ip": ip, "user_agent": user_agent}

@@ -17,7 +17,7 @@ class VerificationRepository(Repository[VerificationToken]):
         statement = (
             select(VerificationToken)
             .where(
-                VerificationToken.email == email,
+                VerificationToken.address == email,
                 VerificationToken.purpose == purpose.value,
                 VerificationToken.created_at > since,
             )
@@ -28,7 +28,7 @@ class VerificationRepository(Repository[VerificationToken]):
 
     async def address_of_link(self, link_hash: bytes, purpose: Purpose) -> str | None:
         async with self.db.reading() as connection:
-            statement = select(VerificationToken.email).where(
+            statement = select(VerificationToken.address).where(
                 VerificationToken.link_hash == link_hash, VerificationToken.purpose == purpose.value
             )
             return (await connection.execute(statement)).scalar()
@@ -38,7 +38,7 @@ class VerificationRepository(Repository[VerificationToken]):
         statement = (
             select(VerificationToken)
             .where(
-                VerificationToken.email == email,
+                VerificationToken.address == email,
                 VerificationToken.purpose == purpose.value,
                 VerificationToken.used_at.is_(None),
                 VerificationToken.user_id.is_not(None),

@@ -1,5 +1,7 @@
 """Rules of identity, a file per aggregate. The face is the package's: `from plaza.identity import ...`."""
 
+from plaza.identity.service.callers import CallerService
+from plaza.identity.service.gate import LoginGate
 from plaza.identity.service.keys import KeyService
 from plaza.identity.service.logins import LoginService
 from plaza.identity.service.passwords import PasswordHasher
@@ -9,16 +11,19 @@ from plaza.identity.service.sessions import SessionService
 from plaza.identity.service.tickets import TicketService
 from plaza.identity.service.tokens import TokenService
 from plaza.identity.service.users import UserService
-from plaza.identity.service.watch import SessionWatch
+from plaza.identity.service.watch import SessionWatch, StaleWatch
 
 __all__ = [
+    "CallerService",
     "KeyService",
+    "LoginGate",
     "LoginService",
     "PasswordHasher",
     "ProfileService",
     "RegistrationService",
     "SessionService",
     "SessionWatch",
+    "StaleWatch",
     "TicketService",
     "TokenService",
     "UserService",

@@ -6,17 +6,17 @@ from contextlib import suppress
 
 from plaza.core.db import Database
 from plaza.core.errors import RateLimited, Unavailable, ValidationFailed
-from plaza.core.result import ServiceResult, failure, success
+from plaza.core.result import ServiceResult, failure
 from plaza.core.service import Service, command, flow
 from plaza.domain_events.identity import UserId
 from plaza.identity.errors import AccountDisabled, EmailNotVerified, InvalidCredentials
 from plaza.identity.gateways import LoginFailures
 from plaza.identity.models import UserStatus
 from plaza.identity.repository import UserRepository
-from plaza.identity.schemas import Grant, Identifier, LoginCandidate, LoginInput, Origin, TokenPair
+from plaza.identity.schemas import Admission, Identifier, LoginCandidate, LoginInput, Origin, Proof, TokenPair
 from plaza.identity.service.contacts import normalized_email
+from plaza.identity.service.gate import LoginGate
 from plaza.identity.service.passwords import PasswordHasher, canonical
-from plaza.identity.service.sessions import SessionService
 from plaza.identity.service.tokens import TokenService
 
 MAX_IDENTIFIER = 320
@@ -26,16 +26,16 @@ class LoginService(Service):
     def __init__(
         self,
         db: Database,
-        sessions: SessionService,
+        gate: LoginGate,
         tokens: TokenService,
         hasher: PasswordHasher,
         failures: LoginFailures,
     ) -> None:
         super().__init__(db)
-        self.sessions, self.tokens, self.hasher, self.failures = sessions, tokens, hasher, failures
+        self.gate, self.tokens, self.hasher, self.failures = gate, tokens, hasher, failures
         self.users = UserRepository(db)
 
-    @flow(InvalidCredentials, EmailNotVerified, AccountDisabled, RateLimited, Unavailable, TokenService.pair)
+    @flow(InvalidCredentials, EmailNotVerified, AccountDisabled, RateLimited, Unavailable, TokenService.answer)
     async def login(self, given: LoginInput, origin: Origin) -> ServiceResult[TokenPair]:
         """An address with an unconfirmed registration answers EMAIL_NOT_VERIFIED to that registration's password, also where the address
 
@@ -57,15 +57,14 @@ class LoginService(Service):
         await self.failures.forget(key)
         outdated = candidate.password_hash is not None and self.hasher.is_outdated(candidate.password_hash)
         rehashed = await self.hasher.hash(password) if outdated else None
-        grant = (await self._open(candidate.user_id, rehashed, origin)).unwrap()
-        return await self.tokens.pair(grant)
+        return await self.tokens.answer((await self._admit(candidate.user_id, rehashed, origin)).unwrap())
 
-    @command(SessionService.open)
-    async def _open(self, user_id: UserId, rehashed: str | None, origin: Origin) -> ServiceResult[Grant]:
+    @command(LoginGate.admit)
+    async def _admit(self, user_id: UserId, rehashed: str | None, origin: Origin) -> ServiceResult[Admission]:
         if rehashed is not None and (user := await self.users.lock(user_id)) is not None:
             user.password_hash = rehashed
-            await self.db.session.flush()  # `open` reads the row anew
-        return success((await self.sessions.open(user_id, origin)).unwrap())
+            await self.db.session.flush()  # `admit` reads the row anew
+        return await self.gate.admit(user_id, Proof(methods=("pwd",)), origin)
 
     def _failures_key(self, identifier: Identifier, candidate: LoginCandidate, origin: Origin) -> str:
         """A device that has logged in to this account before is counted apart: strangers' failures do not lock out the owner."""

@@ -41,10 +41,11 @@ from plaza.identity.errors import (
 from plaza.identity.models import Purpose, User, UserStatus, VerificationToken
 from plaza.identity.repository import UserRepository, VerificationRepository
 from plaza.identity.schemas import (
+    Admission,
     EmailInput,
-    Grant,
     IdentitySettings,
     Origin,
+    Proof,
     RegistrationInput,
     ResendCode,
     StartRegistration,
@@ -53,8 +54,8 @@ from plaza.identity.schemas import (
     VerifyEmailInput,
 )
 from plaza.identity.service.contacts import cleaned_line, normalized_email
+from plaza.identity.service.gate import LoginGate
 from plaza.identity.service.passwords import PasswordHasher, canonical, check_password
-from plaza.identity.service.sessions import SessionService
 from plaza.identity.service.tokens import TokenService
 from plaza.notifications import EmailRecipient, NotificationService
 
@@ -74,7 +75,7 @@ class Refused(msgspec.Struct, frozen=True, tag=True):
 
 
 class Accepted(msgspec.Struct, frozen=True, tag=True):
-    grant: Grant
+    admission: Admission
 
 
 _REFUSALS: dict[str, type[DomainError]] = {error.code: error for error in (CodeInvalid, CodeExpired, TokenUsed)}
@@ -90,13 +91,13 @@ class RegistrationService(Service):
         vault: Vault,
         limits: RateLimits,
         hasher: PasswordHasher,
-        sessions: SessionService,
+        gate: LoginGate,
         tokens: TokenService,
         notifications: NotificationService,
     ) -> None:
         super().__init__(db)
         self.clock, self.settings, self.plaza, self.vault, self.limits = clock, settings, plaza, vault, limits
-        self.hasher, self.sessions, self.tokens, self.notifications = hasher, sessions, tokens, notifications
+        self.hasher, self.gate, self.tokens, self.notifications = hasher, gate, tokens, notifications
         self.users, self.verifications = UserRepository(db), VerificationRepository(db)
 
     @flow(ValidationFailed, PasswordTooWeak, PasswordTooCommon, ProviderNotConfigured, RateLimited)
@@ -120,7 +121,7 @@ class RegistrationService(Service):
         (await self._request(ResendCode(email=normalized_email(given.email)))).unwrap()
         return success(VerificationSent())
 
-    @flow(ValidationFailed, CodeInvalid, CodeExpired, TokenUsed, TokenService.pair)
+    @flow(ValidationFailed, CodeInvalid, CodeExpired, TokenUsed, TokenService.answer)
     async def verify(self, given: VerifyEmailInput, origin: Origin) -> ServiceResult[TokenPair]:
         by_code, by_link = given.email is not None and given.code is not None, given.token is not None
         if by_code == by_link:
@@ -130,8 +131,8 @@ class RegistrationService(Service):
         else:
             outcome = await self._redeem_code(normalized_email(given.email or ""), (given.code or "").strip(), origin)
         match outcome.unwrap():
-            case Accepted(grant):
-                return await self.tokens.pair(grant)
+            case Accepted(admission):
+                return await self.tokens.answer(admission)
             case Refused(code):
                 return failure(_REFUSALS[code]())
 
@@ -220,7 +221,7 @@ class RegistrationService(Service):
             VerificationToken(
                 id=uuid7(),
                 purpose=_PURPOSE.value,
-                email=request.email,
+                address=request.email,
                 user_id=user_id,
                 code_hash=self._code_hash(request.email, code),
                 link_hash=_link_hash(link),
@@ -296,9 +297,8 @@ class RegistrationService(Service):
         profile.display_name = token.display_name or NAMELESS
         await self.db.session.flush()
         self.db.publish(UserRegistered(user_id=user.id))
-        await self._mail("identity.welcome", token.email, {"url": self.plaza.base_url})
-        grant = (await self.sessions.open(user.id, origin)).unwrap()
-        return success(Accepted(grant))
+        await self._mail("identity.welcome", token.address, {"url": self.plaza.base_url})
+        return success(Accepted((await self.gate.admit(user.id, Proof(methods=("otp",)), origin)).unwrap()))
 
     def _count_wrong_try(self, email: str, tokens: Sequence[VerificationToken]) -> None:
         """A wrong try is always written, for any address: else its time would tell where codes are waiting."""

@@ -61,15 +61,21 @@ class SessionService(Service):
         self.sessions, self.users = SessionRepository(db), UserRepository(db)
 
     @command(AccountDisabled)
-    async def open(self, user_id: UserId, origin: Origin) -> ServiceResult[Grant]:
-        """The user's row is locked, so that no session opens behind the back of whoever disables the account."""
+    async def open(self, user_id: UserId, origin: Origin, methods: Sequence[str] = ()) -> ServiceResult[Grant]:
+        """What proved who it is, `LoginGate` has seen. A session that this one replaces ends.
+
+        The user's row is locked, so that no session opens behind the back of whoever disables the account.
+        """
         user = await self.users.lock(user_id)
         if user is None or user.status not in (UserStatus.ACTIVE, UserStatus.WAITLISTED):
             return failure(AccountDisabled())
         now = self.clock.now()
         user.last_login_at = now
-        session = self.sessions.add(Session(**self._row(user_id, origin)))
+        session = self.sessions.add(Session(**self._row(user_id, origin, methods)))
         await self.db.session.flush()
+        if origin.replaces is not None:
+            replaced = await self.sessions.lock_many([origin.replaces])
+            await self._end([each.id for each in replaced if each.user_id == user_id], EndReason.REAUTHENTICATED)
         return success(
             await self._grant(user, session, self._add_token(session, secrets.token_urlsafe(32), parent=None))
         )
@@ -181,7 +187,7 @@ class SessionService(Service):
 
     @command()
     async def _open_many(self, user_ids: Sequence[UserId], origin: Origin) -> ServiceResult[list[Grant]]:
-        rows = [self._row(user_id, origin) for user_id in user_ids]
+        rows = [self._row(user_id, origin, ()) for user_id in user_ids]
         await self.sessions.insert_many(rows)
         people = await self.users.views(user_ids)
         return success(
@@ -224,9 +230,13 @@ class SessionService(Service):
             refresh_token=refresh_token,
             user=people[user.id],
             is_superuser=user.is_superuser,
+            token_version=user.token_version,
+            methods=tuple(session.methods),
+            waitlisted_until=user.waitlisted_until,
+            impersonator_id=session.impersonator_id,
         )
 
-    def _row(self, user_id: UserId, origin: Origin) -> dict[str, Any]:
+    def _row(self, user_id: UserId, origin: Origin, methods: Sequence[str]) -> dict[str, Any]:
         now = self.clock.now()
         name, platform = describe_device(origin.user_agent)
         return {
@@ -237,6 +247,7 @@ class SessionService(Service):
             "platform": platform,
             "user_agent": origin.user_agent[:500],
             "ip": origin.ip,
+            "methods": list(methods),
             "created_at": now,
             "authenticated_at": now,
             "last_used_at": now,

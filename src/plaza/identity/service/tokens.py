@@ -14,12 +14,21 @@ from plaza.core.actor import Actor
 from plaza.core.clock import Clock
 from plaza.core.db import Database
 from plaza.core.errors import Unauthenticated
-from plaza.core.result import ServiceResult, success
+from plaza.core.result import ServiceResult, failure, success
 from plaza.core.service import Service, flow
 from plaza.core.settings import PlazaSettings
-from plaza.identity.schemas import Claims, Grant, IdentitySettings, TokenPair
+from plaza.identity.errors import MfaRequired, TokenStale
+from plaza.identity.schemas import (
+    Admission,
+    Claims,
+    Grant,
+    IdentitySettings,
+    Impersonator,
+    SecondFactorNeeded,
+    TokenPair,
+)
 from plaza.identity.service.keys import KeyService
-from plaza.identity.service.watch import SessionWatch
+from plaza.identity.service.watch import SessionWatch, StaleWatch
 
 AUDIENCE = "plaza"
 MAX_BYTES = 8 * 1024
@@ -40,11 +49,12 @@ class Header(msgspec.Struct, frozen=True):
 
 class Verified(msgspec.Struct, frozen=True):
     actor: Actor
+    token_version: int
     expires_at: datetime
 
 
 class TokenService(Service):
-    """Implements `core.http.Authenticator`."""
+    """Signs and verifies; `CallerService` tells access tokens from API keys."""
 
     REMEMBERED = 20_000
     # How far another process' clock may be ahead.
@@ -58,9 +68,10 @@ class TokenService(Service):
         plaza: PlazaSettings,
         keys: KeyService,
         watch: SessionWatch,
+        stale: StaleWatch,
     ) -> None:
         super().__init__(db)
-        self.clock, self.settings, self.keys, self.watch = clock, settings, keys, watch
+        self.clock, self.settings, self.keys, self.watch, self.stale = clock, settings, keys, watch, stale
         self.issuer = plaza.issuer
         self._verified: dict[str, Verified] = {}
 
@@ -71,8 +82,16 @@ class TokenService(Service):
             TokenPair(access_token=access, refresh_token=grant.refresh_token, expires_in=seconds, user=grant.user)
         )
 
+    @flow(MfaRequired, pair)
+    async def answer(self, admission: Admission) -> ServiceResult[TokenPair]:
+        """What a way in answers: the tokens, or MFA_REQUIRED."""
+        if isinstance(admission, SecondFactorNeeded):
+            members = {"mfa_token": admission.mfa_token, "methods": admission.methods}
+            return failure(MfaRequired(members=members))
+        return await self.pair(admission)
+
     async def authenticate(self, token: str) -> Actor:
-        """Who sent this access token. Raises Unauthenticated."""
+        """Who sent this access token. Raises Unauthenticated and TokenStale."""
         verified = self._verified.get(token)
         if verified is None:
             verified = await self._verify(token)
@@ -83,12 +102,15 @@ class TokenService(Service):
         session_id = verified.actor.session_id
         if session_id is None or await self.watch.has_ended(session_id):
             raise Unauthenticated("This session has ended.")
+        if await self.stale.is_stale(verified.actor.user_id, verified.token_version):
+            raise TokenStale
         return verified.actor
 
     async def _sign(self, grant: Grant) -> tuple[str, int]:
         key = (await self.keys.signing_key()).unwrap()
         now = self.clock.now()
-        expires_at = min(now + timedelta(seconds=self.settings.access_token_s), grant.expires_at)
+        ends = now + timedelta(seconds=self.settings.access_token_s), grant.expires_at, grant.permissions_until
+        expires_at = min(each for each in ends if each is not None)
         claims = Claims(
             iss=self.issuer,
             aud=AUDIENCE,
@@ -98,8 +120,13 @@ class TokenService(Service):
             nbf=int(now.timestamp()),
             exp=int(expires_at.timestamp()),
             auth_time=int(grant.authenticated_at.timestamp()),
+            ver=grant.token_version,
+            amr=grant.methods,
             staff=grant.user.is_staff,
             superuser=grant.is_superuser,
+            permissions=grant.permissions,
+            waitlisted_until=_seconds(grant.waitlisted_until),
+            act=Impersonator(grant.impersonator_id) if grant.impersonator_id is not None else None,
         )
         header = {"alg": "ES256", "typ": "at+jwt", "kid": key.kid}
         token = jws.serialize_compact(header, msgspec.json.encode(claims), key, registry=_ES256)
@@ -136,9 +163,15 @@ class TokenService(Service):
             session_id=claims.sid,
             is_staff=claims.staff,
             is_superuser=claims.superuser,
+            permissions=frozenset(claims.permissions),
+            methods=frozenset(claims.amr),
+            impersonator_id=claims.act.sub if claims.act is not None else None,
             authenticated_at=datetime.fromtimestamp(claims.auth_time, UTC),
+            waitlisted_until=datetime.fromtimestamp(claims.waitlisted_until, UTC)
+            if claims.waitlisted_until is not None
+            else None,
         )
-        return Verified(actor, datetime.fromtimestamp(claims.exp, UTC))
+        return Verified(actor, claims.ver, datetime.fromtimestamp(claims.exp, UTC))
 
     def _remember(self, token: str, verified: Verified) -> None:
         if len(self._verified) >= self.REMEMBERED:
@@ -147,6 +180,10 @@ class TokenService(Service):
             while len(self._verified) >= self.REMEMBERED:
                 del self._verified[next(iter(self._verified))]
         self._verified[token] = verified
+
+
+def _seconds(at: datetime | None) -> int | None:
+    return int(at.timestamp()) if at is not None else None
 
 
 def _decoded(segment: str) -> bytes:

@@ -1,70 +1,131 @@
-"""Which sessions have ended: known in every process within a second, without a read per request and without Redis."""
+"""What makes access tokens worthless before they expire.
+
+Known in every process within a second, without a read per request and without Redis.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
+from typing import Generic, TypeVar
 from uuid import UUID
 
 from plaza.core.clock import Clock
 from plaza.core.db import Database, Listener
-from plaza.domain_events.identity import SessionId
-from plaza.identity.repository import SessionRepository
+from plaza.domain_events.identity import SessionId, UserId
+from plaza.identity.repository import SessionRepository, UserRepository
 from plaza.identity.repository.sessions import ENDED_CHANNEL
+from plaza.identity.repository.users import STALE_CHANNEL
 from plaza.identity.schemas import IdentitySettings
 
 OnEnd = Callable[[SessionId], None]
+Fact = TypeVar("Fact")
 
 
-class SessionWatch:
-    """The ended sessions of which an access token could still be alive.
+class Watch(ABC, Generic[Fact]):
+    """Facts by id, as long as an access token that they concern could be alive.
 
-    The revoking transaction notifies; whatever was missed is read at the first question and each time the listener connects anew.
+    The transaction that makes one notifies; whatever was missed is read at the first question and each time the listener connects anew.
     """
 
     # An access token may outlive its session by its own life, and clocks differ a little.
     SLACK = timedelta(minutes=1)
 
-    def __init__(self, db: Database, clock: Clock, settings: IdentitySettings, listener: Listener) -> None:
-        self.clock, self.sessions = clock, SessionRepository(db)
+    def __init__(self, channel: str, clock: Clock, settings: IdentitySettings, listener: Listener) -> None:
+        self.clock = clock
         self._kept = timedelta(seconds=settings.access_token_s) + self.SLACK
-        self._ended: dict[UUID, datetime] = {}
-        self._callbacks: list[OnEnd] = []
+        self._known: dict[UUID, tuple[Fact, datetime]] = {}
         self._loaded = False
         self._loading = asyncio.Lock()
-        listener.on(ENDED_CHANNEL, self._heard, on_connect=self.load)
+        listener.on(channel, self._heard, on_connect=self.load)
+
+    @abstractmethod
+    async def facts_since(self, since: datetime) -> Mapping[UUID, tuple[Fact, datetime]]:
+        """Each with the time since when it holds."""
+
+    @abstractmethod
+    def _heard(self, payload: str) -> None:
+        """A notification."""
+
+    def _learn(self, id: UUID, fact: Fact, at: datetime) -> None:
+        self._known[id] = fact, at
+
+    async def load(self) -> None:
+        now = self.clock.now()
+        found = await self.facts_since(now - self._kept)
+        self._known = {id: (fact, at) for id, (fact, at) in self._known.items() if at > now - self._kept}
+        self._loaded = True
+        for id, (fact, at) in found.items():
+            self._learn(id, fact, at)
+
+    async def ready(self) -> None:
+        if not self._loaded:
+            async with self._loading:
+                if not self._loaded:
+                    await self.load()
+
+
+class SessionWatch(Watch[None]):
+    """The sessions that have ended."""
+
+    def __init__(self, db: Database, clock: Clock, settings: IdentitySettings, listener: Listener) -> None:
+        self.sessions = SessionRepository(db)
+        self._callbacks: list[OnEnd] = []
+        super().__init__(ENDED_CHANNEL, clock, settings, listener)
 
     def on_end(self, callback: OnEnd) -> None:
         """`callback` gets each session that ends anywhere, once in this process. It must not block."""
         self._callbacks.append(callback)
 
     async def has_ended(self, session_id: UUID) -> bool:
-        if not self._loaded:
-            async with self._loading:
-                if not self._loaded:
-                    await self.load()
-        return session_id in self._ended
-
-    async def load(self) -> None:
-        now = self.clock.now()
-        found = await self.sessions.ended_since(now - self._kept)
-        self._ended = {each: at for each, at in self._ended.items() if at > now - self._kept}
-        self._loaded = True
-        for session_id, at in found:
-            self._end(session_id, at)
+        await self.ready()
+        return session_id in self._known
 
     def end(self, ids: Iterable[SessionId]) -> None:
         """What this process ended itself need not come back over the wire first."""
         for session_id in ids:
-            self._end(session_id, self.clock.now())
+            self._learn(session_id, None, self.clock.now())
+
+    async def facts_since(self, since: datetime) -> Mapping[UUID, tuple[None, datetime]]:
+        return {session_id: (None, at) for session_id, at in await self.sessions.ended_since(since)}
 
     def _heard(self, payload: str) -> None:
         self.end(SessionId(UUID(each)) for each in payload.split(","))
 
-    def _end(self, id: SessionId, at: datetime) -> None:
-        if id in self._ended:
+    def _learn(self, id: UUID, fact: None, at: datetime) -> None:
+        if id in self._known:
             return
-        self._ended[id] = at
+        super()._learn(id, fact, at)
         for callback in self._callbacks:
-            callback(id)
+            callback(SessionId(id))
+
+
+class StaleWatch(Watch[int]):
+    """The people whose roles or status have changed: the oldest token version of theirs that still counts."""
+
+    def __init__(self, db: Database, clock: Clock, settings: IdentitySettings, listener: Listener) -> None:
+        self.users = UserRepository(db)
+        super().__init__(STALE_CHANNEL, clock, settings, listener)
+
+    async def is_stale(self, user_id: UUID, token_version: int) -> bool:
+        await self.ready()
+        known = self._known.get(user_id)
+        return known is not None and token_version < known[0]
+
+    def outdate(self, user_id: UserId, token_version: int) -> None:
+        """What this process changed itself need not come back over the wire first."""
+        self._learn(user_id, token_version, self.clock.now())
+
+    async def facts_since(self, since: datetime) -> Mapping[UUID, tuple[int, datetime]]:
+        return {user_id: (version, at) for user_id, version, at in await self.users.outdated_since(since)}
+
+    def _heard(self, payload: str) -> None:
+        user_id, _, version = payload.partition(":")
+        self.outdate(UserId(UUID(user_id)), int(version))
+
+    def _learn(self, id: UUID, fact: int, at: datetime) -> None:
+        known = self._known.get(id)
+        if known is None or known[0] < fact:
+            super()._learn(id, fact, at)

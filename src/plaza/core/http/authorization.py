@@ -1,0 +1,116 @@
+"""The one place that decides who may call a route, before a body is read.
+
+A route needs a signed-in actor; its `opt` says what more or less, and options merge: `opt={**STEP_UP, **limited(...)}`.
+
+    ANONYMOUS             nobody need be signed in; a token that is no good is ignored
+    permission("x.y")     staff's, declared by a context as a `Permission`
+    READING               reads although it is a POST: an API key needs <context>:read instead of <context>:write
+    CREDENTIALS           only the person: no API key, no impersonator (credentials and money)
+    STEP_UP               the same, and a login within the last minutes
+    WHILE_WAITLISTED      open to those on the waitlist
+
+An API key reaches a route by the scope `<context>:read` or `<context>:write` of the context that brings it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from litestar.connection import ASGIConnection
+from litestar.handlers.base import BaseRouteHandler
+
+from plaza.core.actor import Actor
+from plaza.core.clock import Clock
+from plaza.core.errors import (
+    ImpersonationForbidden,
+    InsufficientScope,
+    PermissionDenied,
+    StepUpRequired,
+    Unauthenticated,
+    Waitlisted,
+)
+from plaza.core.result import DomainError
+
+ANONYMOUS = {"anonymous": True}
+READING = {"reading": True}
+CREDENTIALS = {"credentials": True}
+STEP_UP = {**CREDENTIALS, "step_up": True}
+WHILE_WAITLISTED = {"while_waitlisted": True}
+
+STEP_UP_WITHIN = timedelta(minutes=10)
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """Declared in a context's manifest: `<context>.<what>`, and what it allows, for whoever grants it."""
+
+    name: str
+    description: str
+
+
+def permission(name: str) -> dict[str, Any]:
+    return {"permission": name}
+
+
+class Authorization:
+    """The application's guard. A coroutine, because Litestar calls every other function in a thread."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+
+    async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+        options, scope = handler.opt, _state(connection)
+        actor: Actor | None = scope.get("actor")
+        if options.get("anonymous"):
+            return
+        if actor is None:
+            raise scope.get("authentication_error") or Unauthenticated()
+        if (refused := self.refusal(actor, options, str(scope.get("method", "GET")))) is not None:
+            raise refused
+
+    def refusal(self, actor: Actor, options: Mapping[str, Any], method: str) -> DomainError | None:
+        if actor.scopes is not None and not _in_scope(actor, options, method):
+            return InsufficientScope()
+        if actor.impersonator_id is not None and options.get("credentials"):
+            return ImpersonationForbidden()
+        if (needed := options.get("permission")) is not None and not actor.may(needed):
+            return PermissionDenied()
+        if actor.waitlisted_until is not None and not options.get("while_waitlisted"):
+            return Waitlisted()
+        if options.get("step_up") and not self._is_recent(actor):
+            return StepUpRequired()
+        return None
+
+    def _is_recent(self, actor: Actor) -> bool:
+        return actor.authenticated_at is not None and actor.authenticated_at > self.clock.now() - STEP_UP_WITHIN
+
+
+def refusals_of(options: Mapping[str, Any]) -> tuple[type[DomainError], ...]:
+    """What the guard may answer on a route of these options, for the API's description."""
+    if options.get("anonymous"):
+        return ()
+    found: list[type[DomainError]] = [Unauthenticated, InsufficientScope]
+    if options.get("credentials"):
+        found.append(ImpersonationForbidden)
+    if options.get("permission"):
+        found.append(PermissionDenied)
+    if options.get("step_up"):
+        found.append(StepUpRequired)
+    if not options.get("while_waitlisted"):
+        found.append(Waitlisted)
+    return tuple(found)
+
+
+def _in_scope(actor: Actor, options: Mapping[str, Any], method: str) -> bool:
+    if options.get("credentials") or options.get("permission"):
+        return False
+    access = "read" if method in _SAFE or options.get("reading") else "write"
+    return actor.allows(f"{options.get('context', '')}:{access}")
+
+
+def _state(connection: ASGIConnection[Any, Any, Any, Any]) -> dict[str, Any]:
+    return connection.scope  # type: ignore[return-value] # Authentication leaves keys of its own there

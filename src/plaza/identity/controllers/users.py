@@ -1,0 +1,56 @@
+"""The own account and profile, and other people's cards."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from litestar import Controller, get, patch, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
+
+from plaza.core.actor import Actor
+from plaza.core.http import NOT_IDEMPOTENT, READING, WHILE_WAITLISTED, limited
+from plaza.domain_events.identity import UserId
+from plaza.identity.controllers.parts import PREFIX
+from plaza.identity.schemas import (
+    Card,
+    LookupInput,
+    ProfilePatch,
+    ProfileView,
+    UserPatch,
+    UserView,
+)
+from plaza.identity.service import (
+    ProfileService,
+)
+
+
+class UserController(Controller):
+    path = PREFIX
+    tags = ("users",)
+    profiles: ProfileService
+
+    @get("/user", opt=WHILE_WAITLISTED)
+    async def me(self, actor: NamedDependency[Actor]) -> UserView:
+        return (await self.profiles.me(actor)).unwrap()
+
+    @patch("/user", opt=WHILE_WAITLISTED)
+    async def change_me(self, actor: NamedDependency[Actor], data: JSONBody[UserPatch]) -> UserView:
+        return (await self.profiles.change_user(actor, data)).unwrap()
+
+    @get("/profile", opt=WHILE_WAITLISTED)
+    async def profile(self, actor: NamedDependency[Actor]) -> ProfileView:
+        return (await self.profiles.mine(actor)).unwrap()
+
+    @patch("/profile", opt=WHILE_WAITLISTED)
+    async def change_profile(self, actor: NamedDependency[Actor], data: JSONBody[ProfilePatch]) -> ProfileView:
+        return (await self.profiles.change_profile(actor, data)).unwrap()
+
+    @get("/users/{user_id:uuid}")
+    async def card(self, actor: NamedDependency[Actor], user_id: FromPath[UUID]) -> Card:
+        return (await self.profiles.card(actor, UserId(user_id))).unwrap()
+
+    @post("/users/lookup", status_code=200, opt={**READING, **NOT_IDEMPOTENT, **limited("lookup", "30/hour")})
+    async def lookup(self, actor: NamedDependency[Actor], data: JSONBody[LookupInput]) -> Card:
+        """By exact match, of people who want to be found."""
+        return (await self.profiles.lookup(actor, data)).unwrap()

@@ -1,0 +1,152 @@
+"""People: the account, and how its owner presents themselves."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from plaza.core.db import Base, Timestamped, Versioned, state_column
+from plaza.core.states import Machine, Move
+from plaza.identity.models.ids import UserId
+
+STORAGE_QUOTA_BYTES = 25 * 2**30
+
+
+class UserStatus(StrEnum):
+    PENDING = "pending"
+    WAITLISTED = "waitlisted"
+    ACTIVE = "active"
+    DEACTIVATED = "deactivated"
+    BANNED = "banned"
+
+
+ACCOUNT = Machine(
+    "account",
+    UserStatus,
+    initial=UserStatus.PENDING,
+    attribute="status",
+    moves={
+        "verify": Move({UserStatus.PENDING}, UserStatus.ACTIVE),
+        "expire": Move({UserStatus.PENDING}, UserStatus.DEACTIVATED),
+        "reopen": Move({UserStatus.DEACTIVATED}, UserStatus.PENDING),
+        "waitlist": Move({UserStatus.ACTIVE}, UserStatus.WAITLISTED),
+        "promote": Move({UserStatus.WAITLISTED}, UserStatus.ACTIVE),
+        "deactivate": Move({UserStatus.ACTIVE, UserStatus.WAITLISTED}, UserStatus.DEACTIVATED),
+        "ban": Move({UserStatus.ACTIVE, UserStatus.WAITLISTED, UserStatus.DEACTIVATED}, UserStatus.BANNED),
+        "reinstate": Move({UserStatus.DEACTIVATED, UserStatus.BANNED}, UserStatus.ACTIVE),
+    },
+)
+
+
+class NeverVerified(RuntimeError):
+    """An account that proved no contact cannot become active."""
+
+
+class User(Timestamped, Versioned, Base):
+    """`password_hash` is None for people who never set one, and for pending ones: theirs rides on the verification token.
+
+    Access tokens of an older `token_version` are stale: what its owner may do has changed since, at `token_version_at`.
+    """
+
+    __tablename__ = "identity_user"
+    __table_args__ = (
+        CheckConstraint("email is not null or phone is not null or deleted_at is not null", name="contact"),
+        CheckConstraint("email = lower(email)", name="email"),
+        CheckConstraint(
+            "status not in ('active', 'waitlisted', 'banned') or email_verified_at is not null or phone_verified_at is not null",
+            name="verified",
+        ),
+        CheckConstraint("status <> 'waitlisted' or waitlisted_until is not null", name="waitlisted"),
+        Index("identity_user_pending_idx", "created_at", postgresql_where=text("status = 'pending'")),
+        Index("identity_user_waitlisted_idx", "waitlisted_until", postgresql_where=text("status = 'waitlisted'")),
+        Index("identity_user_stale_idx", "token_version_at", postgresql_where=text("token_version_at is not null")),
+    )
+
+    id: Mapped[UserId] = mapped_column(primary_key=True)
+    email: Mapped[str | None] = mapped_column(String(254), unique=True)
+    phone: Mapped[str | None] = mapped_column(String(16), unique=True)
+    password_hash: Mapped[str | None]
+    email_verified_at: Mapped[datetime | None]
+    phone_verified_at: Mapped[datetime | None]
+    status: Mapped[UserStatus] = state_column(ACCOUNT)
+    is_staff: Mapped[bool] = mapped_column(default=False)
+    is_superuser: Mapped[bool] = mapped_column(default=False)
+    last_login_at: Mapped[datetime | None]
+    token_version: Mapped[int] = mapped_column(default=1)
+    token_version_at: Mapped[datetime | None]
+    waitlisted_until: Mapped[datetime | None]
+    deleted_at: Mapped[datetime | None]
+
+    @property
+    def is_verified(self) -> bool:
+        return self.email_verified_at is not None or self.phone_verified_at is not None
+
+    @ACCOUNT.move
+    def verify(self, at: datetime, *, phone: bool = False) -> None:
+        if phone:
+            self.phone_verified_at = at
+        else:
+            self.email_verified_at = at
+
+    @ACCOUNT.move
+    def expire(self) -> None:
+        """Nobody proved the address in time."""
+
+    @ACCOUNT.move
+    def reopen(self) -> None:
+        """An expired address is registered anew; somebody who deactivated an account comes back by `reinstate`."""
+        if self.is_verified:
+            raise NeverVerified("only an account that was never verified is reopened")
+
+    @ACCOUNT.move
+    def waitlist(self, until: datetime) -> None:
+        """The first completed profile, where the waitlist is on."""
+        self.waitlisted_until = until
+
+    @ACCOUNT.move
+    def promote(self) -> None:
+        self.waitlisted_until = None
+
+    @ACCOUNT.move
+    def deactivate(self) -> None:
+        """By the person; the data stays."""
+
+    @ACCOUNT.move
+    def ban(self) -> None:
+        """By staff."""
+
+    @ACCOUNT.move
+    def reinstate(self) -> None:
+        if not self.is_verified:
+            raise NeverVerified("an account without a verified contact is registered anew instead")
+
+
+class Profile(Versioned, Base):
+    """`username` keeps its spelling and is unique without case. `preferences` is the stored form of `schemas.Preferences`."""
+
+    __tablename__ = "identity_profile"
+    __table_args__ = (
+        Index("identity_profile_username_key", text("lower(username)"), unique=True),
+        CheckConstraint("username ~ '^[A-Za-z0-9_-]{3,30}$'", name="username"),
+        CheckConstraint("char_length(display_name) between 1 and 100", name="display_name"),
+        CheckConstraint("char_length(bio) <= 500", name="bio"),
+        CheckConstraint("storage_quota_bytes >= 0", name="storage_quota"),
+    )
+
+    user_id: Mapped[UserId] = mapped_column(ForeignKey("identity_user.id", ondelete="CASCADE"), primary_key=True)
+    first_name: Mapped[str] = mapped_column(default="")
+    last_name: Mapped[str] = mapped_column(default="")
+    display_name: Mapped[str]
+    username: Mapped[str | None]
+    avatar_id: Mapped[UUID | None]
+    bio: Mapped[str] = mapped_column(default="")
+    birth_date: Mapped[date | None]
+    timezone: Mapped[str] = mapped_column(default="UTC")
+    locale: Mapped[str] = mapped_column(default="en")
+    preferences: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    storage_quota_bytes: Mapped[int] = mapped_column(BigInteger, default=STORAGE_QUOTA_BYTES)

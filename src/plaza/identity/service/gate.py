@@ -1,0 +1,59 @@
+"""The one way to a session: whatever proved who somebody is, what is asked and done from there on is the same.
+
+proof of a password, link, code, key or outside account
+  -> may the account be used at all?               ACCOUNT_DISABLED
+  -> is there a second factor, and none was shown?  MFA_REQUIRED, and mfa/verify comes back here
+  -> a session, the notice of a new device, the audit log
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import timedelta
+
+from plaza.core.clock import Clock
+from plaza.core.db import Database
+from plaza.core.ids import uuid7
+from plaza.core.result import ServiceResult, failure, success
+from plaza.core.service import Service, command
+from plaza.domain_events.identity import UserId
+from plaza.identity.errors import AccountDisabled
+from plaza.identity.models import MfaChallenge, UserStatus
+from plaza.identity.repository import MfaRepository, UserRepository
+from plaza.identity.schemas import Admission, IdentitySettings, Origin, Proof, SecondFactorNeeded
+from plaza.identity.service.sessions import SessionService
+
+
+class LoginGate(Service):
+    def __init__(self, db: Database, clock: Clock, settings: IdentitySettings, sessions: SessionService) -> None:
+        super().__init__(db)
+        self.clock, self.settings, self.sessions = clock, settings, sessions
+        self.users, self.factors = UserRepository(db), MfaRepository(db)
+
+    @command(AccountDisabled, SessionService.open)
+    async def admit(self, user_id: UserId, proof: Proof, origin: Origin) -> ServiceResult[Admission]:
+        """Part of the transaction that used up the proof. The user's row is locked first."""
+        user = await self.users.lock(user_id)
+        if user is None or user.status not in (UserStatus.ACTIVE, UserStatus.WAITLISTED):
+            return failure(AccountDisabled())
+        if not proof.is_multi_factor and (methods := await self.factors.methods_of(user_id)):
+            return success(self._challenge(user_id, proof, origin, methods))
+        return success((await self.sessions.open(user_id, origin, proof.methods)).unwrap())
+
+    def _challenge(self, user_id: UserId, proof: Proof, origin: Origin, methods: tuple[str, ...]) -> SecondFactorNeeded:
+        token, now = secrets.token_urlsafe(32), self.clock.now()
+        self.factors.add(
+            MfaChallenge(
+                id=uuid7(),
+                user_id=user_id,
+                hash=hashlib.sha256(token.encode()).digest(),
+                methods=list(proof.methods),
+                replaces=origin.replaces,
+                ip=origin.ip,
+                user_agent=origin.user_agent[:500],
+                created_at=now,
+                expires_at=now + timedelta(seconds=self.settings.mfa_s),
+            )
+        )
+        return SecondFactorNeeded(mfa_token=token, methods=methods)
