@@ -263,7 +263,7 @@ async def test_the_code_of_a_taken_address_opens_nothing(plaza: Stage) -> None:
     service = plaza[RegistrationService]
     async with plaza.runtime.db.engine.begin() as connection:
         await connection.execute(
-            text("update identity_verification_token set code_hash = :hash where email = :email"),
+            text("update identity_verification_token set code_hash = :hash where address = :email"),
             {"hash": service._code_hash(ADA, "123456"), "email": ADA},
         )
     answer = await verify(plaza, ADA, "123456")

@@ -120,6 +120,7 @@ def test_a_handlers_errors_are_those_of_the_methods_that_it_calls(toys: dict[str
     assert refusals(toys, "post", "/toys/{toy_id}/plays") == {
         "400": "VALIDATION_ERROR",
         "401": "UNAUTHENTICATED",
+        "403": "INSUFFICIENT_SCOPE, WAITLISTED",
         "404": "NOT_FOUND",
         "409": "IDEMPOTENCY_IN_PROGRESS, TEST_TOY_BROKEN, TEST_TOY_BUSY",
         "413": "PAYLOAD_TOO_LARGE",
@@ -131,7 +132,8 @@ def test_a_handlers_errors_are_those_of_the_methods_that_it_calls(toys: dict[str
 
 def test_the_edge_adds_what_it_may_answer_on_such_a_route_and_no_more(toys: dict[str, Any]) -> None:
     everywhere = {"503": "UNAVAILABLE"}
-    limited, closed = {"429": "RATE_LIMITED"}, {"401": "UNAUTHENTICATED"}
+    limited = {"429": "RATE_LIMITED"}
+    closed = {"401": "UNAUTHENTICATED", "403": "INSUFFICIENT_SCOPE, WAITLISTED"}
     shape = {"400": "VALIDATION_ERROR"}
     assert refusals(toys, "get", "/toys") == {"403": "TEST_TOO_YOUNG", **limited, **everywhere}
     assert refusals(toys, "delete", "/toys/{toy_id}") == {**shape, **closed, "404": "NOT_FOUND", **everywhere}
