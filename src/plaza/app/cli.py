@@ -164,6 +164,43 @@ async def rotate_keys() -> None:
         click.echo((await runtime.parts[KeyService].rotate()).unwrap())
 
 
+@cli.group()
+def audit() -> None:
+    """The audit log."""
+
+
+@audit.command("verify")
+@click.option("--head", "spelled", metavar="POSITION:HASH", help="A head that was kept: the chain must run through it.")
+@asynchronous
+async def verify_audit(spelled: str | None) -> None:
+    """Walk the whole chain; exit 1 with the first entry that was changed, removed or reordered."""
+    from plaza.audit import ChainService, Head
+
+    try:
+        kept = Head.parse(spelled) if spelled else None
+    except ValueError:
+        raise click.BadParameter("is POSITION:HASH, as `plaza audit head` prints it", param_hint="--head") from None
+    async with runtime_for() as runtime:
+        found = (await runtime.parts[ChainService].verify(kept)).unwrap()
+    click.echo(f"{found.sealed} sealed entries hold ({found.erased} erased), {found.unsealed} not yet sealed")
+    if found.broken is not None:
+        click.echo(f"plaza: the chain is broken at {found.broken}", err=True)
+        sys.exit(1)
+
+
+@audit.command("head")
+@asynchronous
+async def audit_head() -> None:
+    """Print the last position and its hash, to be kept where nobody who can write to the database can."""
+    from plaza.audit import ChainService
+
+    async with runtime_for() as runtime:
+        if (head := (await runtime.parts[ChainService].head()).unwrap()) is None:
+            click.echo("plaza: nothing is sealed yet", err=True)
+            sys.exit(1)
+    click.echo(head)
+
+
 @cli.command()
 def openapi() -> None:
     """Print the OpenAPI document."""

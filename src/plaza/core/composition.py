@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar, get_args, get_origin, get_type_hints,
 
 import msgspec
 
+from plaza.core.personal_data import PersonalData, PersonalDataHolders
 from plaza.core.service import Service
 
 T = TypeVar("T")
@@ -22,7 +23,7 @@ class Context:
     implement lower contexts' ports: `ports={Authenticator: TokenService}`. `declares` are the things that generic engines collect: a
     constructor parameter annotated `Sequence[NotificationType]` gets all of that type from all contexts. `api_background` and
     `worker_background` name classes with a `run()` coroutine that lasts as long as the process. `development` controllers are left
-    out in production.
+    out in production. `personal_data` names a service: what exports and erasures of people call.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Context:
     declares: Sequence[Any] = ()
     api_background: Sequence[type] = ()
     worker_background: Sequence[type] = ()
+    personal_data: type[PersonalData] | None = None
 
 
 @runtime_checkable
@@ -63,6 +65,7 @@ class Parts:
     def compose(cls, given: Mapping[Any, Any], contexts: Sequence[Context]) -> Parts:
         """`contexts` in the order of their layers, the lowest first; `given` are core's own parts and every settings struct."""
         parts = cls(given, contexts)
+        holders = parts.one(PersonalDataHolders)
         for context in contexts:
             for port, factory in context.gateways.items():
                 parts._parts[port] = parts.make(factory)
@@ -70,6 +73,8 @@ class Parts:
                 parts.one(service)
             for port, implementation in context.ports.items():
                 parts._parts[port] = parts.one(implementation)
+            if context.personal_data is not None:
+                holders.add(context.name, parts.one(context.personal_data))
         return parts
 
     def __getitem__(self, kind: type[T]) -> T:

@@ -32,14 +32,16 @@ class Vault:
     """Every purpose has a key of its own (HKDF-SHA256). New data uses `secret`; what `fallbacks` sealed can still be opened."""
 
     def __init__(self, secret: str, fallbacks: Sequence[str] = ()) -> None:
-        self._secret = secret
-        self._fernet = MultiFernet(
-            [Fernet(base64.urlsafe_b64encode(_derive(each, "seal"))) for each in (secret, *fallbacks)]
-        )
+        self._secrets = (secret, *fallbacks)
+        self._fernet = MultiFernet([Fernet(base64.urlsafe_b64encode(key)) for key in self.keys("seal")])
 
     def key(self, purpose: str) -> bytes:
         """32 bytes."""
-        return _derive(self._secret, purpose)
+        return _derive(self._secrets[0], purpose)
+
+    def keys(self, purpose: str) -> list[bytes]:
+        """The current one first, then those of the fallbacks: to check what an earlier secret signed."""
+        return [_derive(each, purpose) for each in self._secrets]
 
     def seal(self, value: T) -> Sealed[T]:
         return Sealed(self._fernet.encrypt(msgspec.json.encode(value)).decode())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import AbstractContextManager
 from typing import Any
 
 import msgspec
@@ -12,6 +13,8 @@ import structlog
 from plaza.core.correlation import accepted, correlated
 from plaza.core.errors import Unavailable, ValidationFailed
 from plaza.core.http.problems import PROBLEM_JSON, headers_of, problem_of
+from plaza.core.http.request import USER_AGENT_LENGTH, client_ip
+from plaza.core.origin import coming_from
 from plaza.core.result import DomainError
 from plaza.core.settings import PlazaSettings
 from plaza.core.telemetry.metrics import IN_FLIGHT, REQUEST_SECONDS, REQUESTS
@@ -44,7 +47,7 @@ class Edge:
         if scope["type"] == "http":
             await self.http(scope, receive, send)
         elif scope["type"] == "websocket":
-            with correlated(accepted(_header(scope, b"x-request-id"))):
+            with correlated(accepted(_header(scope, b"x-request-id"))), _origin(scope):
                 await self.app(scope, receive, send)
         else:
             await self.app(scope, receive, send)
@@ -65,7 +68,7 @@ class Edge:
             await send(message)
 
         IN_FLIGHT.inc()
-        with correlated(accepted(_header(scope, b"x-request-id"))) as correlation:
+        with correlated(accepted(_header(scope, b"x-request-id"))) as correlation, _origin(scope):
             try:
                 if "\0" in scope["path"] or b"%00" in scope["query_string"]:
                     await send_problem(marked, ValidationFailed("U+0000 is not accepted."))
@@ -111,6 +114,10 @@ def _needs_policy(headers: list[tuple[bytes, bytes]]) -> bool:
     """HTML without a policy of its own."""
     is_html = any(name == b"content-type" and value.startswith(b"text/html") for name, value in headers)
     return is_html and not any(name.lower() == b"content-security-policy" for name, _ in headers)
+
+
+def _origin(scope: Any) -> AbstractContextManager[None]:
+    return coming_from(client_ip(scope), _header(scope, b"user-agent")[:USER_AGENT_LENGTH])
 
 
 def _header(scope: Any, wanted: bytes) -> str:

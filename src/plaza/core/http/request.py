@@ -12,6 +12,7 @@ from litestar.params import QueryParameter
 from plaza.core.db.pagination import DEFAULT_LIMIT, MAX_LIMIT, PageRequest
 from plaza.core.errors import ValidationFailed
 
+USER_AGENT_LENGTH = 500
 # In JSON a NUL can only stand as an escape; an even number of backslashes before it makes it plain text.
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
@@ -42,7 +43,7 @@ class PlazaRequest(Request[Any, Any, Any]):
 
 
 def provide_client(request: Request[Any, Any, Any]) -> Client:
-    return Client(ip=client_ip(request.scope), user_agent=request.headers.get("user-agent", "")[:500])
+    return Client(ip=client_ip(request.scope), user_agent=request.headers.get("user-agent", "")[:USER_AGENT_LENGTH])
 
 
 def client_ip(scope: Any) -> str:

@@ -1,0 +1,87 @@
+"""SQL over audit entries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, Table, bindparam, func, or_, select, text, tuple_, update
+
+from plaza.audit.models import Entry
+from plaza.audit.schemas import AuditFilter
+from plaza.core.db import Base, Repository
+
+_SEALING = 0x6175646974  # the advisory lock of whoever chains: "audit" in ASCII
+
+_ENTRIES: Table = Base.metadata.tables[Entry.__tablename__]
+_UNSEALED = select(_ENTRIES).where(Entry.position.is_(None)).order_by(Entry.id)
+_SEAL = (
+    update(_ENTRIES)
+    .where(_ENTRIES.c.id == bindparam("entry_id"))
+    .values({name: bindparam(name) for name in ("position", "personal_digest", "digest", "hash", "mac", "key_id")})
+)
+_CHAIN = select(_ENTRIES).where(Entry.position > bindparam("after")).order_by(Entry.position).limit(bindparam("most"))
+
+
+class EntryRepository(Repository[Entry]):
+    model = Entry
+
+    async def page(
+        self, filter: AuditFilter, after: tuple[datetime, UUID] | None, limit: int
+    ) -> Sequence[Row[tuple[Any, ...]]]:
+        """The latest first."""
+        rows = select(_ENTRIES).order_by(Entry.at.desc(), Entry.id.desc()).limit(limit)
+        for name in ("actor_id", "user_id", "subject_type", "subject_id", "action"):
+            if (wanted := getattr(filter, name)) is not None:
+                rows = rows.where(_ENTRIES.c[name] == wanted)
+        if filter.since is not None:
+            rows = rows.where(Entry.at >= filter.since)
+        if filter.until is not None:
+            rows = rows.where(Entry.at < filter.until)
+        if after is not None:
+            rows = rows.where(tuple_(Entry.at, Entry.id) < after)
+        async with self.db.reading() as connection:
+            return (await connection.execute(rows)).all()
+
+    async def erase(self, user_id: UUID) -> int:
+        """Empties the personal half of whatever this person did, and of whatever was done to their account."""
+        emptied = (
+            update(Entry)
+            .where(or_(Entry.actor_id == user_id, Entry.user_id == user_id), Entry.salt.is_not(None))
+            .values(ip=None, user_agent=None, before=None, after=None, salt=None)
+        )
+        return (await (await self.db.session.connection()).execute(emptied)).rowcount
+
+    async def may_seal(self) -> bool:
+        """Whether nobody else does, until the end of this transaction."""
+        locked = await self.db.session.scalar(text("select pg_try_advisory_xact_lock(:key)"), {"key": _SEALING})
+        return bool(locked)
+
+    async def unsealed(self, most: int) -> Sequence[Row[tuple[Any, ...]]]:
+        return (await (await self.db.session.connection()).execute(_UNSEALED.limit(most))).all()
+
+    async def seal(self, seals: Sequence[Mapping[str, Any]]) -> None:
+        await (await self.db.session.connection()).execute(_SEAL, seals)
+
+    async def head(self) -> Row[tuple[int, bytes]] | None:
+        last = select(_ENTRIES.c.position, _ENTRIES.c.hash).where(Entry.position.is_not(None))
+        async with self.db.reading() as connection:
+            return (await connection.execute(last.order_by(Entry.position.desc()).limit(1))).one_or_none()
+
+    async def chain(self, after: int, most: int) -> Sequence[Row[tuple[Any, ...]]]:
+        """Sealed entries in their order, behind the position `after`."""
+        async with self.db.reading() as connection:
+            return (await connection.execute(_CHAIN, {"after": after, "most": most})).all()
+
+    async def count_unsealed(self) -> int:
+        async with self.db.reading() as connection:
+            return (
+                await connection.execute(select(func.count()).select_from(Entry).where(Entry.position.is_(None)))
+            ).scalar_one()
+
+    async def unsealed_subjects(self, action: str) -> set[str]:
+        rows = select(Entry.subject_id).where(Entry.position.is_(None), Entry.action == action)
+        async with self.db.reading() as connection:
+            return set((await connection.execute(rows)).scalars())

@@ -1,0 +1,77 @@
+"""What every context does for a person who wants their data, or wants it gone. Its manifest names who: `Context(personal_data=...)`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Any, NamedTuple, Protocol
+from uuid import UUID
+
+import msgspec
+
+from plaza.core.result import ServiceResult
+
+
+class Person(msgspec.Struct, frozen=True):
+    """`contacts` are addresses and numbers as they are stored: some know people only by these."""
+
+    user_id: UUID
+    contacts: tuple[str, ...] = ()
+
+
+class Piece(NamedTuple):
+    """A file of an export; `name` with its extension, unique in its context."""
+
+    name: str
+    content: AsyncIterator[bytes]
+
+
+class PersonalData(Protocol):
+    """One context's share of a person."""
+
+    def export(self, person: Person) -> AsyncIterator[Piece]:
+        """Only what is theirs: of what they share with others, their own part. Each piece is read to its end before the next."""
+        ...
+
+    async def erase(self, person: Person) -> ServiceResult[dict[str, int]]:
+        """One command, however often it is called: afterwards nothing here leads to the person. How many rows of each kind it took."""
+        ...
+
+
+class PersonalDataHolders:
+    """Every context that has personal data, the highest layer first: who depends on others lets go before them.
+
+    Complete once the process is composed; the lower contexts that hold it may not ask for its content earlier.
+    """
+
+    def __init__(self) -> None:
+        self._holders: dict[str, PersonalData] = {}
+
+    def add(self, context: str, holder: PersonalData) -> None:
+        self._holders = {context: holder, **self._holders}
+
+    @property
+    def by_context(self) -> Mapping[str, PersonalData]:
+        return self._holders
+
+
+def document(name: str, value: Any) -> Piece:
+    """One JSON document."""
+
+    async def content() -> AsyncIterator[bytes]:
+        yield msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
+
+    return Piece(f"{name}.json", content())
+
+
+def lines(name: str, rows: AsyncIterator[Any] | Iterable[Any]) -> Piece:
+    """A JSON document per line (NDJSON), for what may be long."""
+
+    async def content() -> AsyncIterator[bytes]:
+        if isinstance(rows, AsyncIterator):
+            async for row in rows:
+                yield msgspec.json.encode(row) + b"\n"
+        else:
+            for row in rows:
+                yield msgspec.json.encode(row) + b"\n"
+
+    return Piece(f"{name}.ndjson", content())
