@@ -10,15 +10,19 @@ from plaza.identity.service import (
     KeyService,
     LoginGate,
     LoginService,
+    Messages,
+    Newcomers,
     PasswordHasher,
     ProfileService,
     RegistrationService,
+    SendingPace,
     SessionService,
     SessionWatch,
     StaleWatch,
     TicketService,
     TokenService,
     UserService,
+    VerificationTokens,
 )
 from plaza.notifications import NotificationType
 
@@ -29,6 +33,10 @@ context = Context(
         LoginFailures: LoginFailures,
         TicketStore: TicketStore,
         PasswordHasher: PasswordHasher,
+        SendingPace: SendingPace,
+        VerificationTokens: VerificationTokens,
+        Newcomers: Newcomers,
+        Messages: Messages,
         SessionWatch: SessionWatch,
         StaleWatch: StaleWatch,
     },
@@ -64,6 +72,8 @@ context = Context(
         NotificationType(
             name="identity.address_taken", subject="You already have a Plaza account", template="identity/address_taken"
         ),
+        NotificationType(name="identity.phone_code", template="identity/phone_code", channels=("sms",)),
+        NotificationType(name="identity.phone_taken", template="identity/phone_taken", channels=("sms",)),
         NotificationType(name="identity.welcome", subject="Welcome to Plaza", template="identity/welcome"),
     ),
 )

@@ -52,26 +52,29 @@ _NOTIFY = text("select pg_notify(:channel, :payload)")
 class UserRepository(Repository[User]):
     model = User
 
-    async def lock_by_email(self, email: str) -> User | None:
-        """Deleted ones included: their address stays theirs until it is wiped."""
-        statement = self.rows(deleted=True).where(User.email == email).with_for_update()
+    async def lock_by_contact(self, *, email: str | None = None, phone: str | None = None) -> User | None:
+        """By the one of them that is given. Deleted ones included: their contacts stay theirs until they are wiped."""
+        match = User.email == email if email is not None else User.phone == phone
+        statement = self.rows(deleted=True).where(match).with_for_update()
         return (await self.db.session.scalars(statement, execution_options={"populate_existing": True})).one_or_none()
 
-    async def insert_pending(self, id: UserId, email: str, display_name: str, now: datetime) -> None:
-        """Nothing where the address has a row already, also one that is just being committed."""
-        await self.insert_many([self._row(id, email, now)], {id: display_name})
+    async def insert_pending(
+        self, id: UserId, *, email: str | None = None, phone: str | None = None, display_name: str, now: datetime
+    ) -> None:
+        """Nothing where the contact has a row already, also one that is just being committed."""
+        await self.insert_many([self._row(id, now, email=email, phone=phone)], {id: display_name})
 
     async def insert_verified(self, people: Sequence[tuple[UserId, str, str]], now: datetime) -> None:
         """(id, email, display name) each; addresses that are taken are left alone."""
         rows = [
-            self._row(user_id, email, now, status=UserStatus.ACTIVE, email_verified_at=now)
+            self._row(user_id, now, email=email, status=UserStatus.ACTIVE, email_verified_at=now)
             for user_id, email, _ in people
         ]
         await self.insert_many(rows, {user_id: name for user_id, _, name in people})
 
     async def insert_many(self, rows: Sequence[dict[str, Any]], names: dict[UserId, str]) -> None:
         connection = await self.db.session.connection()
-        statement = upsert(User).values(list(rows)).on_conflict_do_nothing(index_elements=["email"]).returning(User.id)
+        statement = upsert(User).values(list(rows)).on_conflict_do_nothing().returning(User.id)
         made = (await connection.execute(statement)).scalars().all()
         if made:
             profiles = [
@@ -80,8 +83,8 @@ class UserRepository(Repository[User]):
             ]
             await connection.execute(insert(Profile), profiles)
 
-    def _row(self, id: UserId, email: str, now: datetime, **values: Any) -> dict[str, Any]:
-        return {**_USER_DEFAULTS, "id": id, "email": email, "created_at": now, **values}
+    def _row(self, id: UserId, now: datetime, **values: Any) -> dict[str, Any]:
+        return {**_USER_DEFAULTS, "id": id, "created_at": now, **values}
 
     async def ids_by_email(self, emails: Collection[str]) -> dict[str, UserId]:
         async with self.db.reading() as connection:

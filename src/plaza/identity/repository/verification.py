@@ -12,12 +12,12 @@ from plaza.identity.models import Purpose, VerificationToken
 class VerificationRepository(Repository[VerificationToken]):
     model = VerificationToken
 
-    async def lock_of_address(self, email: str, purpose: Purpose, since: datetime) -> Sequence[VerificationToken]:
+    async def lock_of_address(self, address: str, purpose: Purpose, since: datetime) -> Sequence[VerificationToken]:
         """All of them, used and expired ones too, oldest first."""
         statement = (
             select(VerificationToken)
             .where(
-                VerificationToken.address == email,
+                VerificationToken.address == address,
                 VerificationToken.purpose == purpose.value,
                 VerificationToken.created_at > since,
             )
@@ -33,12 +33,12 @@ class VerificationRepository(Repository[VerificationToken]):
             )
             return (await connection.execute(statement)).scalar()
 
-    async def outstanding(self, email: str, purpose: Purpose) -> Sequence[VerificationToken]:
+    async def outstanding(self, address: str, purpose: Purpose) -> Sequence[VerificationToken]:
         """Never used, expired ones too, oldest first."""
         statement = (
             select(VerificationToken)
             .where(
-                VerificationToken.address == email,
+                VerificationToken.address == address,
                 VerificationToken.purpose == purpose.value,
                 VerificationToken.used_at.is_(None),
                 VerificationToken.user_id.is_not(None),

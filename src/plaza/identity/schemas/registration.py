@@ -40,7 +40,10 @@ class VerificationSent(View, frozen=True, kw_only=True):
 
 
 class StartRegistration(JobPayload, frozen=True, kw_only=True, tag="identity.start_registration"):
-    email: str
+    """By one of `email` and `phone`."""
+
+    email: str | None
+    phone: str | None = None
     password_hash: Sealed[str] | None
     display_name: str | None
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 from limits import parse
 
+_PREFIX = re.compile(r"\+[1-9][0-9]{0,14}")
+
 
 class IdentitySettings(msgspec.Struct, frozen=True):
-    """Times in seconds. `hash_queue` is how many passwords may wait for one of the `hash_threads`."""
+    """Times in seconds. `hash_queue` is how many passwords may wait for one of the `hash_threads`.
+
+    `code_mails` and `code_texts` are what one address may be sent, `country_texts_*` what all numbers of one country together may. Of
+    the `sms_*_prefixes` the longest that fits decides; with a list of allowed ones all others are closed.
+    """
 
     access_token_s: int = 900
     refresh_token_s: int = 7 * 86_400
@@ -16,6 +24,11 @@ class IdentitySettings(msgspec.Struct, frozen=True):
     code_s: int = 600
     code_tries: int = 3
     code_mails: str = "5 per 15 minute"
+    code_texts: str = "3 per hour"
+    country_texts_hourly: str = "200 per hour"
+    country_texts_daily: str = "1000 per day"
+    sms_allowed_prefixes: tuple[str, ...] = ()
+    sms_denied_prefixes: tuple[str, ...] = ()
     mfa_s: int = 300
     ticket_s: int = 60
     login_failures: int = 5
@@ -30,7 +43,11 @@ class IdentitySettings(msgspec.Struct, frozen=True):
             value = getattr(self, name)
             if isinstance(value, int) and value < (0 if name in ("hash_queue", "refresh_grace_s") else 1):
                 raise ValueError(f"{name} is too small")
-        try:
-            parse(self.code_mails)
-        except ValueError:
-            raise ValueError("code_mails must read like 5 per 15 minute") from None
+        for name in ("code_mails", "code_texts", "country_texts_hourly", "country_texts_daily"):
+            try:
+                parse(getattr(self, name))
+            except ValueError:
+                raise ValueError(f"{name} must read like 5 per 15 minute") from None
+        for name in ("sms_allowed_prefixes", "sms_denied_prefixes"):
+            if not all(_PREFIX.fullmatch(each) for each in getattr(self, name)):
+                raise ValueError(f"{name} must read like +49,+1876")

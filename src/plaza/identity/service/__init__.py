@@ -4,6 +4,9 @@ from plaza.identity.service.callers import CallerService
 from plaza.identity.service.gate import LoginGate
 from plaza.identity.service.keys import KeyService
 from plaza.identity.service.logins import LoginService
+from plaza.identity.service.messages import Messages
+from plaza.identity.service.newcomers import Newcomers
+from plaza.identity.service.pace import SendingPace
 from plaza.identity.service.passwords import PasswordHasher
 from plaza.identity.service.profiles import ProfileService
 from plaza.identity.service.registration import RegistrationService
@@ -11,6 +14,7 @@ from plaza.identity.service.sessions import SessionService
 from plaza.identity.service.tickets import TicketService
 from plaza.identity.service.tokens import TokenService
 from plaza.identity.service.users import UserService
+from plaza.identity.service.verification import VerificationTokens
 from plaza.identity.service.watch import SessionWatch, StaleWatch
 
 __all__ = [
@@ -18,13 +22,17 @@ __all__ = [
     "KeyService",
     "LoginGate",
     "LoginService",
+    "Messages",
+    "Newcomers",
     "PasswordHasher",
     "ProfileService",
     "RegistrationService",
+    "SendingPace",
     "SessionService",
     "SessionWatch",
     "StaleWatch",
     "TicketService",
     "TokenService",
     "UserService",
+    "VerificationTokens",
 ]

@@ -25,6 +25,8 @@ T = TypeVar("T")
 MIN_LENGTH, MAX_LENGTH = 8, 128
 # Refused anywhere in a password; a shorter name ("Eve") only where it stands alone, because it hides in too many words.
 _WHOLE_NAME, _WORD_OF_NAME = 4, 5
+# The last digits of a phone number: people write it with and without the country's code.
+_OF_NUMBER = 8
 _WORDS = re.compile(r"[^\W_]+")
 
 
@@ -41,7 +43,9 @@ def canonical(password: str) -> str:
     return unicodedata.normalize("NFKC", password)
 
 
-def check_password(password: str, *, email: str | None, names: Sequence[str | None] = ()) -> None:
+def check_password(
+    password: str, *, email: str | None, phone: str | None = None, names: Sequence[str | None] = ()
+) -> None:
     """`password` is canonical. Raises PasswordTooWeak and PasswordTooCommon."""
     if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
         raise PasswordTooWeak
@@ -49,7 +53,8 @@ def check_password(password: str, *, email: str | None, names: Sequence[str | No
     if folded in common_passwords():
         raise PasswordTooCommon
     local = email.rpartition("@")[0] if email else ""
-    if any(_holds(folded, own.casefold()) for own in (local, *names) if own):
+    number = phone[-_OF_NUMBER:] if phone else ""
+    if any(_holds(folded, own.casefold()) for own in (local, number, *names) if own):
         raise PasswordTooWeak
 
 

@@ -13,20 +13,22 @@ from plaza.core.result import ServiceResult, failure, success
 from plaza.core.service import Service, command, flow
 from plaza.domain_events.identity import UserId, UserRegistered
 from plaza.identity.errors import EmailTaken, PasswordTooCommon, PasswordTooWeak
-from plaza.identity.models import UserStatus
 from plaza.identity.repository import UserRepository
 from plaza.identity.schemas import IdentitySettings, NewUser, UserView
 from plaza.identity.service.contacts import cleaned_line, normalized_email
+from plaza.identity.service.newcomers import NAMELESS, Newcomers
 from plaza.identity.service.passwords import PasswordHasher, canonical, check_password
-from plaza.identity.service.registration import NAMELESS
 
 _BATCH = 500
 
 
 class UserService(Service):
-    def __init__(self, db: Database, clock: Clock, settings: IdentitySettings, hasher: PasswordHasher) -> None:
+    def __init__(
+        self, db: Database, clock: Clock, settings: IdentitySettings, hasher: PasswordHasher, newcomers: Newcomers
+    ) -> None:
         super().__init__(db)
-        self.clock, self.settings, self.hasher, self.users = clock, settings, hasher, UserRepository(db)
+        self.clock, self.settings, self.hasher, self.newcomers = clock, settings, hasher, newcomers
+        self.users = UserRepository(db)
 
     @flow(EmailTaken, PasswordTooWeak, PasswordTooCommon, RateLimited, ValidationFailed)
     async def create(
@@ -70,14 +72,9 @@ class UserService(Service):
         self, email: str, password_hash: str, name: str, *, is_staff: bool, is_superuser: bool
     ) -> ServiceResult[UserView]:
         now = self.clock.now()
-        if await self.users.lock_by_email(email) is None:
-            await self.users.insert_pending(UserId(uuid7()), email, name, now)
-        user = await self.users.lock_by_email(email)
-        assert user is not None  # just inserted, here or by whoever was faster
+        user = await self.newcomers.account_of(email=email, display_name=name)
         if user.is_verified:
             return failure(EmailTaken())
-        if user.status is not UserStatus.PENDING:
-            user.reopen()
         user.verify(now)
         user.password_hash, user.is_staff, user.is_superuser = password_hash, is_staff or is_superuser, is_superuser
         profile = await self.users.lock_profile(user.id)
