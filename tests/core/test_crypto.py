@@ -33,3 +33,8 @@ def test_hashes_are_bound_to_their_purpose_and_to_their_parts() -> None:
     assert vault.mac("otp", "ab", "c") != vault.mac("otp", "a", "bc")
     assert vault.mac("otp", "a") != vault.mac("refresh", "a")
     assert vault.mac("otp", "a") != Vault("b" * 32).mac("otp", "a")
+
+
+def test_hashes_of_an_older_secret_are_found_again() -> None:
+    old, new = Vault("a" * 32), Vault("b" * 32, ["a" * 32])
+    assert new.macs("otp", "a") == [new.mac("otp", "a"), old.mac("otp", "a")]

@@ -10,6 +10,7 @@ from sqlalchemy.util import await_only
 from plaza.core.db import (
     CommitUnknown,
     Database,
+    DatabaseSettings,
     DoomedTransaction,
     NoTransaction,
     WrongTask,
@@ -19,6 +20,7 @@ from plaza.core.db import (
 from plaza.core.errors import NotFound
 from plaza.core.result import Failure, ServiceResult, success
 from plaza.core.service import FlowInTransaction, OutsideCallInTransaction, UndeclaredFailure, outside
+from tests.support.servers import TestServers
 
 from .conftest import Counter, CounterService
 
@@ -287,3 +289,16 @@ async def test_soft_locks_give_the_row_as_it_is_now(counters: CounterService) ->
         return success(row.value)
 
     assert (await counters.db.run(body)).unwrap() == 5
+
+
+async def test_what_must_be_fresh_is_not_read_from_a_replica(servers: TestServers) -> None:
+    replica = await servers.another_database("replica")
+    db = Database(servers.database_url, DatabaseSettings(replica_url=replica))
+    asked = text("select current_database()")
+    try:
+        async with db.reading() as connection:
+            assert (await connection.execute(asked)).scalar_one() == f"{servers.database}_replica"
+        async with db.reading(fresh=True) as connection:
+            assert (await connection.execute(asked)).scalar_one() == servers.database
+    finally:
+        await db.close()

@@ -57,8 +57,15 @@ class Vault:
 
     def mac(self, purpose: str, *parts: str) -> bytes:
         """HMAC-SHA256 under the purpose's key; parts cannot run into each other."""
-        message = b"".join(len(part.encode()).to_bytes(4, "big") + part.encode() for part in parts)
-        return hmac.digest(self.key(purpose), message, "sha256")
+        return hmac.digest(self.key(purpose), _joined(parts), "sha256")
+
+    def macs(self, purpose: str, *parts: str) -> list[bytes]:
+        """As `mac` makes it and as it made it under the fallbacks."""
+        return [hmac.digest(key, _joined(parts), "sha256") for key in self.keys(purpose)]
+
+
+def _joined(parts: Sequence[str]) -> bytes:
+    return b"".join(len(part.encode()).to_bytes(4, "big") + part.encode() for part in parts)
 
 
 def _derive(secret: str, purpose: str) -> bytes:

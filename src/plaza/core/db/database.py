@@ -70,6 +70,7 @@ class Database:
         self.reader = _engine(
             settings.replica_url or url, settings, f"{name}-read", hide_parameters=not strict
         ).execution_options(isolation_level="AUTOCOMMIT")
+        self._fresh = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         one = msgspec.structs.replace(settings, pool_size=1)
         self._probe = _engine(url, one, f"{name}-probe", hide_parameters=not strict)
         self.outbox: Outbox | None = None
@@ -102,15 +103,18 @@ class Database:
         self.transaction.hooks.append(hook)
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """The open transaction's connection or the open snapshot's, else one in autocommit: no BEGIN, no ROLLBACK."""
+    async def reading(self, *, fresh: bool = False) -> AsyncIterator[AsyncConnection]:
+        """The open transaction's connection or the open snapshot's, else one in autocommit: no BEGIN, no ROLLBACK.
+
+        `fresh` never asks a replica: for what must be known as soon as it is committed.
+        """
         transaction, snapshot = current_transaction(), _snapshot.get()
         if transaction is not None:
             yield await transaction.session.connection()
         elif snapshot is not None:
             yield snapshot
         else:
-            async with self.reader.connect() as connection:
+            async with (self._fresh if fresh else self.reader).connect() as connection:
                 yield connection
 
     async def run_snapshot(self, body: Callable[[], Awaitable[T]]) -> T:

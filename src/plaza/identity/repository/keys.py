@@ -32,7 +32,7 @@ class KeyRepository(Repository[SigningKey]):
             .where(func.coalesce(SigningKey.retired_at > retired_after, True))
             .order_by(SigningKey.retired_at.desc().nulls_first(), SigningKey.created_at.desc())
         )
-        async with self.db.reading() as connection:
+        async with self.db.reading(fresh=True) as connection:
             return [tuple(row) for row in await connection.execute(statement)]
 
     async def tell(self) -> None:

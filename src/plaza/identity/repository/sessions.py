@@ -79,7 +79,7 @@ class SessionRepository(Repository[Session]):
         return list((await self.db.session.scalars(statement)).all())
 
     async def ended_since(self, since: datetime) -> list[tuple[SessionId, datetime]]:
-        async with self.db.reading() as connection:
+        async with self.db.reading(fresh=True) as connection:
             rows = await connection.execute(select(Session.id, Session.revoked_at).where(Session.revoked_at > since))
             return [(row.id, row.revoked_at) for row in rows]
 

@@ -101,13 +101,13 @@ class UserRepository(Repository[User]):
 
     async def outdated_since(self, since: datetime) -> list[tuple[UserId, int, datetime]]:
         statement = select(User.id, User.token_version, User.token_version_at).where(User.token_version_at > since)
-        async with self.db.reading() as connection:
+        async with self.db.reading(fresh=True) as connection:
             rows = await connection.execute(statement)
             return [(row.id, row.token_version, row.token_version_at) for row in rows if row.token_version_at]
 
     async def login_candidate(self, identifier: Identifier, *, ip: str, user_agent: str) -> LoginCandidate:
         named = {**msgspec.structs.asdict(identifier), "ip": ip, "user_agent": user_agent}
-        async with self.db.reading() as connection:
+        async with self.db.reading(fresh=True) as connection:
             row = (await connection.execute(_CANDIDATE, named)).mappings().one()
         return msgspec.convert(dict(row), LoginCandidate)
 
