@@ -120,6 +120,14 @@ class SessionService(Service):
         await self._end(await self.sessions.lock_of_user(user_id), reason)
         return success(None)
 
+    @command()
+    async def end_others(self, actor: Actor, reason: EndReason) -> ServiceResult[None]:
+        """All of the actor's own but the one that they are using."""
+        await self.users.lock(UserId(actor.user_id))
+        ids = await self.sessions.lock_of_user(UserId(actor.user_id))
+        await self._end([each for each in ids if each != actor.session_id], reason)
+        return success(None)
+
     @query(InvalidCursor)
     async def live(self, actor: Actor, page: PageRequest) -> ServiceResult[Page[SessionView]]:
         """The open ones, newest first."""
