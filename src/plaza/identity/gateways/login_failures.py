@@ -1,21 +1,17 @@
-"""What identity keeps in Redis: failed logins and socket tickets. Both may be lost; without Redis both refuse."""
+"""Failed logins, counted in Redis."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterator
-from contextlib import contextmanager
-from typing import Any, cast
-
-import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from plaza.core.clock import Clock
 from plaza.core.crypto import Vault
-from plaza.core.errors import RateLimited, Unavailable
+from plaza.core.errors import RateLimited
 from plaza.core.ratelimit import RateLimitSettings
 from plaza.core.service import outside
-from plaza.identity.schemas import IdentitySettings, StoredTicket
+from plaza.identity.gateways.parts import unavailable
+from plaza.identity.schemas import IdentitySettings
 
 # A try is counted before the password is looked at, so that parallel guesses cannot slip through together. The one that reaches the
 # limit sets the time before which nobody may try again; each further failure doubles the wait.
@@ -58,7 +54,7 @@ class LoginFailures:
             settings.login_wait_s,
             settings.login_wait_max_s,
         ]
-        with _unavailable():
+        with unavailable():
             wait = float(await self._reserve([key], arguments))
         if wait > 0:
             raise RateLimited("Too many failed logins.", retry_after=wait)
@@ -71,29 +67,3 @@ class LoginFailures:
                 await self.redis.delete(key)
             except (RedisError, OSError):
                 return
-
-
-class TicketStore:
-    def __init__(self, redis: Redis) -> None:
-        self.redis = redis
-
-    @outside
-    async def put(self, hash: str, ticket: StoredTicket, seconds: int) -> None:
-        """Raises Unavailable."""
-        with _unavailable():
-            await self.redis.set(f"plaza:ticket:{hash}", msgspec.json.encode(ticket), ex=seconds)
-
-    @outside
-    async def take(self, hash: str) -> StoredTicket | None:
-        """Gone afterwards, whoever else asks at the same time. Raises Unavailable."""
-        with _unavailable():
-            found = await cast(Awaitable[Any], self.redis.getdel(f"plaza:ticket:{hash}"))
-        return msgspec.json.decode(found, type=StoredTicket) if found is not None else None
-
-
-@contextmanager
-def _unavailable() -> Iterator[None]:
-    try:
-        yield
-    except (RedisError, OSError) as error:
-        raise Unavailable(retry_after=1) from error

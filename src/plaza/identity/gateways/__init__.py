@@ -1,0 +1,9 @@
+"""What identity asks of others, a file per matter.
+
+What it keeps in Redis may be lost, and without Redis whatever needs it refuses: failed logins, socket tickets.
+"""
+
+from plaza.identity.gateways.login_failures import LoginFailures
+from plaza.identity.gateways.tickets import TicketStore
+
+__all__ = ["LoginFailures", "TicketStore"]
