@@ -15,6 +15,7 @@ from plaza.identity.service import (
     PasswordHasher,
     ProfileService,
     RegistrationService,
+    SecurityNotices,
     SendingPace,
     SessionService,
     SessionWatch,
@@ -45,6 +46,7 @@ context = Context(
         TokenService,
         CallerService,
         SessionService,
+        SecurityNotices,
         LoginGate,
         LoginService,
         RegistrationService,
@@ -74,6 +76,12 @@ context = Context(
         ),
         NotificationType(name="identity.phone_code", template="identity/phone_code", channels=("sms",)),
         NotificationType(name="identity.phone_taken", template="identity/phone_taken", channels=("sms",)),
+        NotificationType(
+            name="identity.security_notice",
+            subject="Plaza: {{ change }}",
+            template="identity/security_notice",
+            channels=("email", "sms"),
+        ),
         NotificationType(name="identity.welcome", subject="Welcome to Plaza", template="identity/welcome"),
     ),
 )

@@ -6,6 +6,7 @@ from plaza.identity.service.keys import KeyService
 from plaza.identity.service.logins import LoginService
 from plaza.identity.service.messages import Messages
 from plaza.identity.service.newcomers import Newcomers
+from plaza.identity.service.notices import Change, SecurityNotices
 from plaza.identity.service.pace import SendingPace
 from plaza.identity.service.passwords import PasswordHasher
 from plaza.identity.service.profiles import ProfileService
@@ -19,6 +20,7 @@ from plaza.identity.service.watch import SessionWatch, StaleWatch
 
 __all__ = [
     "CallerService",
+    "Change",
     "KeyService",
     "LoginGate",
     "LoginService",
@@ -27,6 +29,7 @@ __all__ = [
     "PasswordHasher",
     "ProfileService",
     "RegistrationService",
+    "SecurityNotices",
     "SendingPace",
     "SessionService",
     "SessionWatch",

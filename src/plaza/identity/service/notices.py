@@ -1,0 +1,75 @@
+"""Telling people that something which guards their account was changed (ASVS 6.3.7), so that they notice where it was not they."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from plaza.core.clock import Clock
+from plaza.core.db import Database
+from plaza.core.origin import whence
+from plaza.core.result import ServiceResult, success
+from plaza.core.service import Service, command
+from plaza.core.settings import PlazaSettings
+from plaza.domain_events.identity import UserId
+from plaza.identity.repository import UserRepository
+from plaza.identity.service.devices import describe_device
+from plaza.identity.service.messages import Messages
+
+
+class Change(StrEnum):
+    """What the owner reads."""
+
+    PASSWORD_SET = "A password was set."  # noqa: S105 - a sentence
+    PASSWORD_CHANGED = "Your password was changed."  # noqa: S105 - a sentence
+    PASSWORD_RESET = "Your password was reset by a mailed link."  # noqa: S105 - a sentence
+    EMAIL_CHANGED = "Your e-mail address was changed."
+    EMAIL_ADDED = "An e-mail address was added."
+    PHONE_CHANGED = "Your phone number was changed."
+    PHONE_ADDED = "A phone number was added."
+    PHONE_REMOVED = "Your phone number was removed."
+    MFA_ADDED = "An authenticator app was added as your second factor."
+    MFA_REMOVED = "Your second factor was removed."
+    RECOVERY_CODES_MADE = "New recovery codes were made; the old ones are void."
+    RECOVERY_CODE_USED = "Somebody logged in with one of your recovery codes."
+    PASSKEY_ADDED = "A passkey was added."
+    PASSKEY_REMOVED = "A passkey was removed."
+    DEVICE_KEY_ADDED = "A device may now log in with its own key."
+    DEVICE_KEY_REMOVED = "A device may no longer log in with its own key."
+    ACCOUNT_LINKED = "An outside account may now log in as you."
+    ACCOUNT_UNLINKED = "An outside account may no longer log in as you."
+    API_KEY_ADDED = "An API key was made."
+    API_KEY_REMOVED = "An API key was removed."
+    NEW_DEVICE = "Somebody logged in from a device that we have not seen before."
+
+
+class SecurityNotices(Service):
+    def __init__(self, db: Database, clock: Clock, plaza: PlazaSettings, messages: Messages) -> None:
+        super().__init__(db)
+        self.clock, self.plaza, self.messages = clock, plaza, messages
+        self.users = UserRepository(db)
+
+    @command()
+    async def tell(self, user_id: UserId, change: Change, *, detail: str = "") -> ServiceResult[None]:
+        """Part of the transaction that makes the change. By mail, else by text message, to a contact that is proved.
+
+        `detail` is what the owner knows it by: the name of a passkey, a provider. Never a secret.
+        """
+        user = await self.users.get(user_id)
+        if user is None:
+            return success(None)
+        if user.email is not None and user.email_verified_at is not None:
+            await self.messages.mail("identity.security_notice", user.email, self._data(change, detail))
+        elif user.phone is not None and user.phone_verified_at is not None and self.messages.can_text:
+            await self.messages.text("identity.security_notice", user.phone, self._data(change, detail))
+        return success(None)
+
+    def _data(self, change: Change, detail: str) -> dict[str, str]:
+        place = whence()
+        return {
+            "change": change.value,
+            "detail": detail,
+            "at": self.clock.now().strftime("%Y-%m-%d %H:%M UTC"),
+            "device": describe_device(place.user_agent)[0] if place.user_agent else "",
+            "ip": place.ip,
+            "url": f"{self.plaza.base_url}/account",
+        }
