@@ -21,9 +21,9 @@ class Context:
 
     `gateways` maps a port (a Protocol or a class) to a class or factory whose annotated parameters are filled by type; services may
     implement lower contexts' ports: `ports={Authenticator: TokenService}`. `declares` are the things that generic engines collect: a
-    constructor parameter annotated `Sequence[NotificationType]` gets all of that type from all contexts. `api_background` and
-    `worker_background` name classes with a `run()` coroutine that lasts as long as the process. `development` controllers are left
-    out in production. `personal_data` names a service: what exports and erasures of people call.
+    constructor parameter annotated `Sequence[NotificationType]` gets all of that type from all contexts (`Sequence[Context]` the
+    manifests themselves). `api_background` and `worker_background` name classes with a `run()` coroutine that lasts as long as the
+    process. `development` controllers are left out in production. `personal_data` names a service: what exports and erasures of people call.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Parts:
 
     def __init__(self, given: Mapping[Any, Any], contexts: Sequence[Context]) -> None:
         self._parts: dict[Any, Any] = dict(given)
-        self._declared = [each for context in contexts for each in context.declares]
+        self._declared = [*contexts, *(each for context in contexts for each in context.declares)]
         self.contexts = contexts
 
     @classmethod

@@ -47,6 +47,12 @@ class StepUpRequired(DomainError):
     code, status = "STEP_UP_REQUIRED", 403
 
 
+class MfaEnrolmentRequired(DomainError):
+    """Staff need a second factor here: enrol one, and log in with it."""
+
+    code, status = "MFA_ENROLMENT_REQUIRED", 403
+
+
 class Waitlisted(DomainError):
     """You are on the waitlist: only your own profile is open until it is your turn."""
 

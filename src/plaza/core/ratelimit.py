@@ -30,9 +30,10 @@ class RateLimitSettings(msgspec.Struct, frozen=True):
     enabled: bool = True
     anonymous: str = "120/minute"
     signed_in: str = "600/minute"
+    api_key: str = "600/minute"
 
     def __post_init__(self) -> None:
-        for name in ("anonymous", "signed_in"):
+        for name in ("anonymous", "signed_in", "api_key"):
             try:
                 parse(getattr(self, name))
             except ValueError:

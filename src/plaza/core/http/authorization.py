@@ -14,6 +14,7 @@ An API key reaches a route by the scope `<context>:read` or `<context>:write` of
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -27,6 +28,7 @@ from plaza.core.clock import Clock
 from plaza.core.errors import (
     ImpersonationForbidden,
     InsufficientScope,
+    MfaEnrolmentRequired,
     PermissionDenied,
     StepUpRequired,
     Unauthenticated,
@@ -41,15 +43,24 @@ STEP_UP = {**CREDENTIALS, "step_up": True}
 WHILE_WAITLISTED = {"while_waitlisted": True}
 
 STEP_UP_WITHIN = timedelta(minutes=10)
+_PERMISSION = re.compile(r"[a-z][a-z_]*\.[a-z][a-z_]*")
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """Declared in a context's manifest: `<context>.<what>`, and what it allows, for whoever grants it."""
+    """Declared in a context's manifest: `<context or noun>.<what>`, and what it allows, for whoever grants it.
+
+    `roles` are the built-in ones that hold it from the start, beside superuser and admin, who hold them all.
+    """
 
     name: str
     description: str
+    roles: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not _PERMISSION.fullmatch(self.name):
+            raise ValueError(f"{self.name} is no name of a permission: write it like users.ban")
 
 
 def permission(name: str) -> dict[str, Any]:
@@ -57,10 +68,13 @@ def permission(name: str) -> dict[str, Any]:
 
 
 class Authorization:
-    """The application's guard. A coroutine, because Litestar calls every other function in a thread."""
+    """The application's guard. A coroutine, because Litestar calls every other function in a thread.
 
-    def __init__(self, clock: Clock) -> None:
-        self.clock = clock
+    With `staff_mfa` what needs a permission needs a login with more than one factor, too.
+    """
+
+    def __init__(self, clock: Clock, *, staff_mfa: bool = False) -> None:
+        self.clock, self.staff_mfa = clock, staff_mfa
 
     async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
         options, scope = handler.opt, _state(connection)
@@ -77,8 +91,11 @@ class Authorization:
             return InsufficientScope()
         if actor.impersonator_id is not None and options.get("credentials"):
             return ImpersonationForbidden()
-        if (needed := options.get("permission")) is not None and not actor.may(needed):
-            return PermissionDenied()
+        if (needed := options.get("permission")) is not None:
+            if not actor.may(needed):
+                return PermissionDenied()
+            if self.staff_mfa and "mfa" not in actor.methods:
+                return MfaEnrolmentRequired()
         if actor.waitlisted_until is not None and not options.get("while_waitlisted"):
             return Waitlisted()
         if options.get("step_up") and not self._is_recent(actor):
@@ -97,7 +114,7 @@ def refusals_of(options: Mapping[str, Any]) -> tuple[type[DomainError], ...]:
     if options.get("credentials"):
         found.append(ImpersonationForbidden)
     if options.get("permission"):
-        found.append(PermissionDenied)
+        found += [PermissionDenied, MfaEnrolmentRequired]
     if options.get("step_up"):
         found.append(StepUpRequired)
     if not options.get("while_waitlisted"):

@@ -48,6 +48,8 @@ class RequestLimits:
         settings = self.limits.settings
         if actor is None:
             window = self.limits.count("anonymous", ip, settings.anonymous)
+        elif actor.api_key_id is not None:
+            window = self.limits.count("api-key", str(actor.api_key_id), settings.api_key)
         else:
             window = self.limits.count("signed-in", str(actor.user_id), settings.signed_in)
         for route in options.get("limits", ()):
