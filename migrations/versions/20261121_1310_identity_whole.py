@@ -6,6 +6,8 @@ Revises: 8d2b6c417a95
 
 from __future__ import annotations
 
+from uuid import NAMESPACE_URL, uuid5
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
@@ -14,6 +16,35 @@ revision = "e3683aca548e"
 down_revision = "8d2b6c417a95"
 branch_labels = None
 depends_on = None
+
+# What comes with Plaza: the name, what it is for, and which of the permissions declared so far it holds.
+ROLES = (
+    ("superuser", "May do everything, also what later versions bring", ()),
+    (
+        "admin",
+        "Runs the place: every permission",
+        (
+            "audit.read",
+            "roles.manage",
+            "roles.read",
+            "users.ban",
+            "users.deactivate",
+            "users.impersonate",
+            "users.read",
+            "users.roles",
+            "users.sessions",
+        ),
+    ),
+    (
+        "manager",
+        "Answers for people and their accounts",
+        ("roles.read", "users.ban", "users.deactivate", "users.impersonate", "users.read", "users.sessions"),
+    ),
+    ("staff", "Looks things up", ("users.read",)),
+    ("support", "Helps people with their accounts", ("users.ban", "users.read", "users.sessions")),
+    ("vendor", "Sells", ()),
+    ("customer", "Buys", ()),
+)
 
 PURPOSES = (
     "'email_verification', 'password_reset', 'magic_link', 'email_change', 'phone_verification', 'phone_login'"
@@ -219,6 +250,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("role_id", "permission", name=op.f("identity_role_permission_pkey")),
     )
+    _insert_roles()
     op.create_table(
         "identity_totp_device",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -274,8 +306,60 @@ def upgrade() -> None:
         ["id"],
         ondelete="CASCADE",
     )
+    op.create_index(
+        "identity_session_impersonator_idx",
+        "identity_session",
+        ["impersonator_id", "expires_at"],
+        unique=False,
+        postgresql_where=sa.text("impersonator_id is not null"),
+    )
     op.add_column("identity_user", sa.Column("token_version_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("identity_user", sa.Column("email_vouched_by", sa.String(length=80), nullable=True))
     op.add_column("identity_user", sa.Column("waitlisted_until", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("identity_user", sa.Column("banned_until", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("identity_user", sa.Column("ban_reason", sa.String(length=500), nullable=True))
+    op.create_check_constraint(
+        op.f("identity_user_banned_check"),
+        "identity_user",
+        "status = 'banned' or (banned_until is null and ban_reason is null)",
+    )
+    op.create_index(
+        "identity_user_banned_idx",
+        "identity_user",
+        ["banned_until"],
+        unique=False,
+        postgresql_where=sa.text("banned_until is not null"),
+    )
+    op.add_column("identity_profile", sa.Column("completed_at", sa.DateTime(timezone=True), nullable=True))
+    op.execute("update identity_profile set completed_at = now() where username is not null")
+    # The few who have rights so far keep them, now by the roles that give them.
+    op.execute(
+        "insert into identity_user_role (user_id, role_id, created_at)"
+        " select u.id, r.id, now() from identity_user u join identity_role r on r.name = case when u.is_superuser"
+        " then 'superuser' else 'staff' end where u.is_staff or u.is_superuser"
+    )
+    # Staff find people by any part of an address or a name.
+    op.execute("create extension if not exists pg_trgm")
+    op.create_index(
+        "identity_user_email_search_idx",
+        "identity_user",
+        ["email"],
+        unique=False,
+        postgresql_using="gin",
+        postgresql_ops={"email": "gin_trgm_ops"},
+    )
+    op.create_index(
+        "identity_profile_search_idx",
+        "identity_profile",
+        [
+            sa.text(
+                "lower(((((coalesce(username, '') || ' ') || display_name) || ' ') || first_name) || ' ' || last_name)"
+                " gin_trgm_ops"
+            )
+        ],
+        unique=False,
+        postgresql_using="gin",
+    )
     op.create_index(
         "identity_user_stale_idx",
         "identity_user",
@@ -316,6 +400,32 @@ def upgrade() -> None:
     )
 
 
+def _insert_roles() -> None:
+    role = sa.table(
+        "identity_role",
+        sa.column("id", sa.Uuid),
+        sa.column("name", sa.Text),
+        sa.column("description", sa.Text),
+        sa.column("is_builtin", sa.Boolean),
+        sa.column("created_at", sa.DateTime(timezone=True)),
+    )
+    held = sa.table("identity_role_permission", sa.column("role_id", sa.Uuid), sa.column("permission", sa.Text))
+    ids = {name: uuid5(NAMESPACE_URL, f"plaza/role/{name}") for name, _, _ in ROLES}
+    op.execute(
+        role.insert().values(
+            [
+                {"id": ids[name], "name": name, "description": text, "is_builtin": True, "created_at": sa.func.now()}
+                for name, text, _ in ROLES
+            ]
+        )
+    )
+    op.execute(
+        held.insert().values(
+            [{"role_id": ids[name], "permission": each} for name, _, permissions in ROLES for each in permissions]
+        )
+    )
+
+
 def downgrade() -> None:
     op.execute("delete from identity_verification_token where purpose = 'email_change_undo'")
     op.drop_constraint(op.f("identity_verification_token_purpose_check"), "identity_verification_token", type_="check")
@@ -340,9 +450,24 @@ def downgrade() -> None:
     op.drop_index(
         "identity_user_stale_idx", table_name="identity_user", postgresql_where=sa.text("token_version_at is not null")
     )
+    op.drop_index("identity_profile_search_idx", table_name="identity_profile", postgresql_using="gin")
+    op.drop_index("identity_user_email_search_idx", table_name="identity_user", postgresql_using="gin")
+    op.drop_column("identity_profile", "completed_at")
+    op.drop_index(
+        "identity_user_banned_idx", table_name="identity_user", postgresql_where=sa.text("banned_until is not null")
+    )
+    op.drop_constraint(op.f("identity_user_banned_check"), "identity_user", type_="check")
+    op.drop_column("identity_user", "ban_reason")
+    op.drop_column("identity_user", "banned_until")
     op.drop_column("identity_user", "waitlisted_until")
+    op.drop_column("identity_user", "email_vouched_by")
     op.drop_column("identity_user", "token_version_at")
     op.drop_constraint(op.f("identity_session_impersonator_id_fkey"), "identity_session", type_="foreignkey")
+    op.drop_index(
+        "identity_session_impersonator_idx",
+        table_name="identity_session",
+        postgresql_where=sa.text("impersonator_id is not null"),
+    )
     op.drop_column("identity_session", "impersonation_reason")
     op.drop_column("identity_session", "impersonator_id")
     op.drop_column("identity_session", "methods")

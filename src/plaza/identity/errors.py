@@ -29,6 +29,12 @@ class EmailNotVerified(DomainError):
     code, status = "EMAIL_NOT_VERIFIED", 403
 
 
+class PhoneNotVerified(DomainError):
+    """Prove your phone number first, with the code that was sent to it."""
+
+    code, status = "PHONE_NOT_VERIFIED", 403
+
+
 class AccountDisabled(DomainError):
     """This account cannot be used."""
 
@@ -59,10 +65,28 @@ class EmailTaken(DomainError):
     code, status = "EMAIL_TAKEN", 409
 
 
+class PhoneTaken(DomainError):
+    """Another account has this phone number."""
+
+    code, status = "PHONE_TAKEN", 409
+
+
 class UsernameTaken(DomainError):
     """Another account has this username."""
 
     code, status = "USERNAME_TAKEN", 409
+
+
+class LastLoginMethod(DomainError):
+    """This is your last way to log in: add another one first."""
+
+    code, status = "LAST_LOGIN_METHOD", 409
+
+
+class MfaNotEnabled(DomainError):
+    """You have no second factor: set up an authenticator app first."""
+
+    code, status = "MFA_NOT_ENABLED", 409
 
 
 class CodeExpired(DomainError):
@@ -75,6 +99,12 @@ class TokenUsed(DomainError):
     """This code or link was used before."""
 
     code, status = "TOKEN_USED", 410
+
+
+class ChallengeInvalid(DomainError):
+    """This challenge or login is unknown, too old, or was tried before: begin again."""
+
+    code, status = "CHALLENGE_INVALID", 422
 
 
 class CodeInvalid(DomainError):

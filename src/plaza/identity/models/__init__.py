@@ -20,6 +20,7 @@ from plaza.identity.models.users import (
     Profile,
     User,
     UserStatus,
+    Way,
 )
 from plaza.identity.models.verification import Purpose, VerificationToken
 
@@ -48,4 +49,5 @@ __all__ = [
     "UserRole",
     "UserStatus",
     "VerificationToken",
+    "Way",
 ]

@@ -43,6 +43,17 @@ ACCOUNT = Machine(
 )
 
 
+class Way(StrEnum):
+    """Kinds of ways to log in."""
+
+    PASSWORD = "password"  # noqa: S105 - a kind, not a password
+    EMAIL = "email"
+    PHONE = "phone"
+    PASSKEY = "passkey"
+    DEVICE_KEY = "device_key"
+    LINKED_ACCOUNT = "linked_account"
+
+
 class NeverVerified(RuntimeError):
     """An account that proved no contact cannot become active."""
 
@@ -50,7 +61,9 @@ class NeverVerified(RuntimeError):
 class User(Timestamped, Versioned, Base):
     """`password_hash` is None for people who never set one, and for pending ones: theirs rides on the verification token.
 
+    `email_vouched_by` is the provider that alone says that the verified address is theirs; None once something mailed there came back.
     Access tokens of an older `token_version` are stale: what its owner may do has changed since, at `token_version_at`.
+    `is_staff` and `is_superuser` follow from the roles and are written with them. A ban without `banned_until` has no end.
     """
 
     __tablename__ = "identity_user"
@@ -62,9 +75,12 @@ class User(Timestamped, Versioned, Base):
             name="verified",
         ),
         CheckConstraint("status <> 'waitlisted' or waitlisted_until is not null", name="waitlisted"),
+        CheckConstraint("status = 'banned' or (banned_until is null and ban_reason is null)", name="banned"),
         Index("identity_user_pending_idx", "created_at", postgresql_where=text("status = 'pending'")),
         Index("identity_user_waitlisted_idx", "waitlisted_until", postgresql_where=text("status = 'waitlisted'")),
         Index("identity_user_stale_idx", "token_version_at", postgresql_where=text("token_version_at is not null")),
+        Index("identity_user_banned_idx", "banned_until", postgresql_where=text("banned_until is not null")),
+        Index("identity_user_email_search_idx", "email", postgresql_using="gin", postgresql_ops={"email": "gin_trgm_ops"}),
     )
 
     id: Mapped[UserId] = mapped_column(primary_key=True)
@@ -72,6 +88,7 @@ class User(Timestamped, Versioned, Base):
     phone: Mapped[str | None] = mapped_column(String(16), unique=True)
     password_hash: Mapped[str | None]
     email_verified_at: Mapped[datetime | None]
+    email_vouched_by: Mapped[str | None] = mapped_column(String(80))
     phone_verified_at: Mapped[datetime | None]
     status: Mapped[UserStatus] = state_column(ACCOUNT)
     is_staff: Mapped[bool] = mapped_column(default=False)
@@ -80,6 +97,8 @@ class User(Timestamped, Versioned, Base):
     token_version: Mapped[int] = mapped_column(default=1)
     token_version_at: Mapped[datetime | None]
     waitlisted_until: Mapped[datetime | None]
+    banned_until: Mapped[datetime | None]
+    ban_reason: Mapped[str | None] = mapped_column(String(500))
     deleted_at: Mapped[datetime | None]
 
     @property
@@ -117,17 +136,28 @@ class User(Timestamped, Versioned, Base):
         """By the person; the data stays."""
 
     @ACCOUNT.move
-    def ban(self) -> None:
+    def ban(self, reason: str | None = None, until: datetime | None = None) -> None:
         """By staff."""
+        self.ban_reason, self.banned_until = reason, until
 
     @ACCOUNT.move
     def reinstate(self) -> None:
         if not self.is_verified:
             raise NeverVerified("an account without a verified contact is registered anew instead")
+        self.ban_reason = self.banned_until = self.waitlisted_until = None
+
+
+# What staff search names in. Spelled as PostgreSQL spells it, so that the index serves it.
+SEARCHED = (
+    "lower(((((coalesce(username, '') || ' ') || display_name) || ' ') || first_name) || ' ' || last_name)"
+)
 
 
 class Profile(Versioned, Base):
-    """`username` keeps its spelling and is unique without case. `preferences` is the stored form of `schemas.Preferences`."""
+    """`username` keeps its spelling and is unique without case. `preferences` is the stored form of `schemas.Preferences`.
+
+    `completed_at` is when it first had a username: what puts people on the waitlist, where there is one.
+    """
 
     __tablename__ = "identity_profile"
     __table_args__ = (
@@ -136,6 +166,7 @@ class Profile(Versioned, Base):
         CheckConstraint("char_length(display_name) between 1 and 100", name="display_name"),
         CheckConstraint("char_length(bio) <= 500", name="bio"),
         CheckConstraint("storage_quota_bytes >= 0", name="storage_quota"),
+        Index("identity_profile_search_idx", text(f"{SEARCHED} gin_trgm_ops"), postgresql_using="gin"),
     )
 
     user_id: Mapped[UserId] = mapped_column(ForeignKey("identity_user.id", ondelete="CASCADE"), primary_key=True)
@@ -150,3 +181,4 @@ class Profile(Versioned, Base):
     locale: Mapped[str] = mapped_column(default="en")
     preferences: Mapped[dict[str, Any]] = mapped_column(default=dict)
     storage_quota_bytes: Mapped[int] = mapped_column(BigInteger, default=STORAGE_QUOTA_BYTES)
+    completed_at: Mapped[datetime | None]

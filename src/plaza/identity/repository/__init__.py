@@ -5,5 +5,13 @@ from plaza.identity.repository.mfa import MfaRepository
 from plaza.identity.repository.sessions import SessionRepository
 from plaza.identity.repository.users import UserRepository
 from plaza.identity.repository.verification import VerificationRepository
+from plaza.identity.repository.ways_in import WaysInRepository
 
-__all__ = ["KeyRepository", "MfaRepository", "SessionRepository", "UserRepository", "VerificationRepository"]
+__all__ = [
+    "KeyRepository",
+    "MfaRepository",
+    "SessionRepository",
+    "UserRepository",
+    "VerificationRepository",
+    "WaysInRepository",
+]

@@ -1,33 +1,43 @@
 """Rules of identity, a file per aggregate. The face is the package's: `from plaza.identity import ...`."""
 
 from plaza.identity.service.callers import CallerService
+from plaza.identity.service.factors import FactorService
 from plaza.identity.service.gate import LoginGate
 from plaza.identity.service.keys import KeyService
 from plaza.identity.service.logins import LoginService
 from plaza.identity.service.messages import Messages
+from plaza.identity.service.mfa import MfaService
 from plaza.identity.service.newcomers import Newcomers
 from plaza.identity.service.notices import Change, SecurityNotices
 from plaza.identity.service.pace import SendingPace
 from plaza.identity.service.passwords import PasswordHasher
+from plaza.identity.service.phones import PhoneService
 from plaza.identity.service.profiles import ProfileService
+from plaza.identity.service.recovery_codes import RecoveryCodeService
 from plaza.identity.service.registration import RegistrationService
 from plaza.identity.service.sessions import SessionService
 from plaza.identity.service.tickets import TicketService
 from plaza.identity.service.tokens import TokenService
+from plaza.identity.service.totp import TotpService
 from plaza.identity.service.users import UserService
 from plaza.identity.service.verification import VerificationTokens
 from plaza.identity.service.watch import SessionWatch, StaleWatch
+from plaza.identity.service.ways_in import WaysIn
 
 __all__ = [
     "CallerService",
     "Change",
+    "FactorService",
     "KeyService",
     "LoginGate",
     "LoginService",
     "Messages",
+    "MfaService",
     "Newcomers",
     "PasswordHasher",
+    "PhoneService",
     "ProfileService",
+    "RecoveryCodeService",
     "RegistrationService",
     "SecurityNotices",
     "SendingPace",
@@ -36,6 +46,8 @@ __all__ = [
     "StaleWatch",
     "TicketService",
     "TokenService",
+    "TotpService",
     "UserService",
     "VerificationTokens",
+    "WaysIn",
 ]

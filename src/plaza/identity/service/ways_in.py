@@ -1,0 +1,48 @@
+"""Nobody locks themselves out: the last way to log in cannot be removed.
+
+What counts is what would work tomorrow:
+
+    password          with whatever contact the account has
+    e-mail            once something that was mailed there came back: magic link and reset reach its owner. An address that so far only
+                      an outside provider has vouched for does not count: no mail has ever been seen to arrive (`email_vouched_by`)
+    phone             once a code came back from it, as long as this installation can send text messages
+    passkey, device key
+    linked account
+
+A second factor alone is no way in, and an API key belongs to a program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from uuid import UUID
+
+from plaza.core.db import Database
+from plaza.core.result import ServiceResult, failure, success
+from plaza.core.service import Service, command
+from plaza.domain_events.identity import UserId
+from plaza.identity.errors import LastLoginMethod
+from plaza.identity.models import Way
+from plaza.identity.repository import UserRepository, WaysInRepository
+from plaza.identity.service.messages import Messages
+
+
+class WaysIn(Service):
+    def __init__(self, db: Database, messages: Messages) -> None:
+        super().__init__(db)
+        self.messages, self.users, self.ways = messages, UserRepository(db), WaysInRepository(db)
+
+    @command(LastLoginMethod)
+    async def check_remains(self, user_id: UserId, *, without: Collection[UUID | Way]) -> ServiceResult[None]:
+        """Part of the transaction that removes something; call it before any other row is locked.
+
+        `without` names what goes: the ids of keys and linked accounts, or a kind as a whole. The user's row stays locked until the
+        end, so that of two racing removals the second one sees what the first has left.
+        """
+        await self.users.lock(user_id, deleted=True)
+        remaining = [
+            way
+            for way, id, _ in await self.ways.of(user_id)
+            if way not in without and id not in without and (way is not Way.PHONE or self.messages.can_text)
+        ]
+        return success(None) if remaining else failure(LastLoginMethod())

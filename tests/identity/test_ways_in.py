@@ -1,0 +1,119 @@
+"""What counts as a way to log in, and that the last one stays."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import insert, update
+
+from plaza.core.ids import uuid7
+from plaza.core.result import Failure, ServiceResult, success
+from plaza.core.service import Service, command
+from plaza.domain_events.identity import UserId
+from plaza.identity.models import DeviceKey, LinkedAccount, Passkey, User, Way
+from plaza.identity.repository import UserRepository
+from plaza.identity.service import WaysIn
+from tests.support.people import member
+from tests.support.stage import Stage
+
+
+class Removal(Service):
+    """Removes one linked account, as every owner of a way does."""
+
+    def __init__(self, plaza: Stage) -> None:
+        super().__init__(plaza.runtime.db)
+        self.ways, self.users = plaza[WaysIn], UserRepository(plaza.runtime.db)
+
+    @command(WaysIn.check_remains)
+    async def of(self, user_id: UserId, id: UUID) -> ServiceResult[None]:
+        (await self.ways.check_remains(user_id, without=[id])).unwrap()
+        found = await self.db.session.get(LinkedAccount, id)
+        await self.db.session.delete(found)
+        return success(None)
+
+
+async def write(plaza: Stage, *statements: Any) -> None:
+    async with plaza.runtime.db.engine.begin() as connection:
+        for statement in statements:
+            await connection.execute(statement)
+
+
+async def somebody(plaza: Stage, **columns: Any) -> UserId:
+    """Without any way to log in, but for what `columns` of their row give."""
+    person = await member(plaza, "ada")
+    await write(plaza, update(User).values(**{"email_vouched_by": "google", **columns}))
+    return person.id
+
+
+async def linked(plaza: Stage, user_id: UserId, provider: str) -> UUID:
+    id = uuid7()
+    row = {"id": id, "user_id": user_id, "provider": provider, "provider_user_id": str(id), "version": 1}
+    await write(plaza, insert(LinkedAccount).values(**row, created_at=plaza.clock.now()))
+    return id
+
+
+async def outcome(plaza: Stage, user_id: UserId, *without: UUID | Way) -> str:
+    result = await plaza[WaysIn].check_remains(user_id, without=without)
+    return result.error.code if isinstance(result, Failure) else "OK"
+
+
+async def test_an_account_without_any_way_is_told_so(plaza: Stage) -> None:
+    assert await outcome(plaza, await somebody(plaza)) == "LAST_LOGIN_METHOD"
+
+
+@pytest.mark.parametrize(
+    ("way", "columns"),
+    [
+        (Way.PASSWORD, {"password_hash": "$argon2id$"}),
+        (Way.EMAIL, {"email_vouched_by": None}),
+        (Way.PHONE, {"phone": "+4915123456789", "phone_verified_at": datetime.fromisoformat("2026-01-01T00:00:00Z")}),
+    ],
+)
+async def test_what_the_account_itself_holds_counts_until_it_goes(
+    plaza: Stage, way: Way, columns: dict[str, Any]
+) -> None:
+    ada = await somebody(plaza, **columns)
+    assert await outcome(plaza, ada) == "OK"
+    assert await outcome(plaza, ada, way) == "LAST_LOGIN_METHOD"
+
+
+async def test_a_number_that_is_not_proved_does_not_count(plaza: Stage) -> None:
+    assert await outcome(plaza, await somebody(plaza, phone="+4915123456789")) == "LAST_LOGIN_METHOD"
+
+
+async def test_each_key_and_each_linked_account_is_a_way(plaza: Stage) -> None:
+    ada, now = await somebody(plaza), plaza.clock.now()
+    passkey, device = uuid7(), uuid7()
+    common = {"user_id": ada, "version": 1, "created_at": now, "public_key": b"key"}
+    await write(
+        plaza,
+        insert(Passkey).values(
+            **common,
+            id=passkey,
+            credential_id=b"id",
+            sign_count=0,
+            aaguid=uuid7(),
+            backup_eligible=False,
+            backed_up=False,
+            name="Phone",
+        ),
+        insert(DeviceKey).values(**common, id=device, device_name="Phone"),
+    )
+    assert await outcome(plaza, ada, device) == await outcome(plaza, ada, passkey) == "OK"
+    assert await outcome(plaza, ada, device, passkey) == "LAST_LOGIN_METHOD"
+    account = await linked(plaza, ada, "google")
+    assert await outcome(plaza, ada, device, passkey) == "OK"
+    assert await outcome(plaza, ada, device, passkey, account) == "LAST_LOGIN_METHOD"
+
+
+async def test_of_two_removals_at_once_the_second_sees_what_the_first_left(plaza: Stage) -> None:
+    ada = await somebody(plaza)
+    accounts = [await linked(plaza, ada, provider) for provider in ("google", "github")]
+    removal = Removal(plaza)
+    results = await asyncio.gather(*(removal.of(ada, id) for id in accounts))
+    assert sorted(isinstance(each, Failure) for each in results) == [False, True]
+    assert len(await plaza[WaysIn].ways.of(ada)) == 1
