@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import httpx
 import pytest
 from sqlalchemy import text
 
+from plaza.app.runtime import Runtime
 from plaza.core.errors import Unauthenticated
 from plaza.core.ids import uuid7
 from plaza.core.result import Failure, Success
@@ -16,7 +19,7 @@ from plaza.domain_events.identity import SessionId
 from plaza.identity import SessionService, TokenPair, TokenService
 from tests.identity.builders import ELSEWHERE, HERE, PASSWORD, Person, a_person, is_accepted, logged_in
 from tests.support.clock import ManualClock
-from tests.support.stage import Stage
+from tests.support.stage import Stage, configuration_for
 
 ADA, GRACE = "ada@example.com", "grace@example.com"
 
@@ -65,6 +68,50 @@ async def test_a_lost_answer_is_given_again_byte_for_byte(plaza: Stage, clock: M
     first = await refresh(plaza, person.refresh_token)
     clock.advance(timedelta(seconds=29))
     assert (await refresh(plaza, person.refresh_token)).refresh_token == first.refresh_token
+
+
+@asynccontextmanager
+async def another_process(plaza: Stage, **variables: str) -> AsyncIterator[SessionService]:
+    settings = plaza.configuration.plaza
+    configuration = configuration_for(settings.database_url, settings.redis_url, **variables)
+    runtime = Runtime(configuration, "other", clock=plaza.clock)
+    try:
+        yield runtime.parts[SessionService]
+    finally:
+        await runtime.close()
+
+
+async def test_a_lost_answer_is_given_again_under_a_new_secret(plaza: Stage) -> None:
+    person = await a_person(plaza)
+    first = await refresh(plaza, person.refresh_token)
+    secrets = {"PLAZA_SECRET_KEY": "n" * 40, "PLAZA_SECRET_KEY_FALLBACKS": plaza.configuration.plaza.secret_key}
+    async with another_process(plaza, **secrets) as renewed:
+        again = (await renewed.refresh(person.refresh_token, HERE)).unwrap()
+        assert again.refresh_token == first.refresh_token
+        second = (await renewed.refresh(first.refresh_token or "", HERE)).unwrap()
+    await refresh(plaza, second.refresh_token)
+    assert await reasons(plaza) == [None]
+
+
+async def test_a_secret_that_is_not_known_here_is_no_theft(plaza: Stage) -> None:
+    person = await a_person(plaza)
+    first = await refresh(plaza, person.refresh_token)
+    async with another_process(plaza, PLAZA_SECRET_KEY="n" * 40) as foreign:
+        assert isinstance(await foreign.refresh(person.refresh_token, HERE), Failure)
+    assert await reasons(plaza) == [None]
+    await refresh(plaza, first.refresh_token)
+
+
+async def test_a_refresh_is_no_login(plaza: Stage, clock: ManualClock) -> None:
+    """How and when somebody proved who they are stays as it was: a refresh never opens what needs a recent login."""
+    person = await a_person(plaza)
+    clock.advance(timedelta(minutes=20))
+    pair = await refresh(plaza, person.refresh_token)
+    actor = await plaza[TokenService].authenticate(pair.access_token)
+    assert actor.methods == person.actor.methods == {"pwd"}
+    assert actor.authenticated_at == person.actor.authenticated_at
+    assert actor.authenticated_at is not None
+    assert actor.authenticated_at < clock.now() - timedelta(minutes=10)
 
 
 async def test_after_the_grace_a_used_token_ends_its_family(plaza: Stage, clock: ManualClock) -> None:

@@ -16,6 +16,12 @@ ENDED_CHANNEL = "identity_session_ended"
 _IDS_PER_NOTE = 200
 _NOTIFY = text("select pg_notify(:channel, :payload)")
 
+# A device goes by what its browser calls itself, less the version numbers, which move on with every update.
+_KNOWS_DEVICE = text(
+    r"""select exists (select from identity_session where user_id = :user_id
+      and regexp_replace(user_agent, '[\d.]+', '', 'g') = regexp_replace(:user_agent, '[\d.]+', '', 'g'))"""
+)
+
 
 class SessionRepository(Repository[Session]):
     model = Session
@@ -56,17 +62,27 @@ class SessionRepository(Repository[Session]):
             for row in rows
         ]
 
-    async def end(self, ids: Sequence[SessionId], reason: EndReason, now: datetime) -> None:
-        """Ends these and tells every process, should the transaction commit."""
+    async def end(self, ids: Sequence[SessionId], reason: EndReason, now: datetime) -> dict[SessionId, UserId]:
+        """Ends those that are open, tells every process of them, should the transaction commit, and answers whose they were."""
         connection = await self.db.session.connection()
-        await connection.execute(
+        statement = (
             update(Session)
             .where(Session.id.in_(ids), Session.revoked_at.is_(None))
             .values(revoked_at=now, revoked_reason=reason.value, version=Session.version + 1)
+            .returning(Session.id, Session.user_id)
         )
-        for start in range(0, len(ids), _IDS_PER_NOTE):
-            payload = ",".join(str(each) for each in ids[start : start + _IDS_PER_NOTE])
+        ended = {row.id: row.user_id for row in await connection.execute(statement)}
+        spelled = [str(each) for each in ended]
+        for start in range(0, len(spelled), _IDS_PER_NOTE):
+            payload = ",".join(spelled[start : start + _IDS_PER_NOTE])
             await connection.execute(_NOTIFY, {"channel": ENDED_CHANNEL, "payload": payload})
+        return ended
+
+    async def knows_device(self, user_id: UserId, user_agent: str) -> bool:
+        """Whether any session of theirs that is still kept, ended ones included, was this device's."""
+        named = {"user_id": user_id, "user_agent": user_agent}
+        async with self.db.reading() as connection:
+            return bool((await connection.execute(_KNOWS_DEVICE, named)).scalar_one())
 
     async def lock_of_user(self, user_id: UserId) -> list[SessionId]:
         """The open ones, locked in id order."""

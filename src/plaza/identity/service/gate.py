@@ -20,16 +20,24 @@ from plaza.core.service import Service, command
 from plaza.domain_events.identity import UserId
 from plaza.identity.errors import AccountDisabled
 from plaza.identity.models import MfaChallenge, UserStatus
-from plaza.identity.repository import MfaRepository, UserRepository
+from plaza.identity.repository import MfaRepository, SessionRepository, UserRepository
 from plaza.identity.schemas import Admission, IdentitySettings, Origin, Proof, SecondFactorNeeded
+from plaza.identity.service.notices import Change, SecurityNotices
 from plaza.identity.service.sessions import SessionService
 
 
 class LoginGate(Service):
-    def __init__(self, db: Database, clock: Clock, settings: IdentitySettings, sessions: SessionService) -> None:
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        settings: IdentitySettings,
+        sessions: SessionService,
+        notices: SecurityNotices,
+    ) -> None:
         super().__init__(db)
-        self.clock, self.settings, self.sessions = clock, settings, sessions
-        self.users, self.factors = UserRepository(db), MfaRepository(db)
+        self.clock, self.settings, self.sessions, self.notices = clock, settings, sessions, notices
+        self.users, self.factors, self.known = UserRepository(db), MfaRepository(db), SessionRepository(db)
 
     @command(AccountDisabled, SessionService.open)
     async def admit(self, user_id: UserId, proof: Proof, origin: Origin) -> ServiceResult[Admission]:
@@ -39,6 +47,9 @@ class LoginGate(Service):
             return failure(AccountDisabled())
         if not proof.is_multi_factor and (methods := await self.factors.methods_of(user_id)):
             return success(self._challenge(user_id, proof, origin, methods))
+        is_first = user.last_login_at is None
+        if not is_first and not await self.known.knows_device(user_id, origin.user_agent[:500]):
+            (await self.notices.tell(user_id, Change.NEW_DEVICE)).unwrap()
         return success((await self.sessions.open(user_id, origin, proof.methods)).unwrap())
 
     def _challenge(self, user_id: UserId, proof: Proof, origin: Origin, methods: tuple[str, ...]) -> SecondFactorNeeded:

@@ -39,7 +39,8 @@ class Change(StrEnum):
     ACCOUNT_UNLINKED = "An outside account may no longer log in as you."
     API_KEY_ADDED = "An API key was made."
     API_KEY_REMOVED = "An API key was removed."
-    NEW_DEVICE = "Somebody logged in from a device that we have not seen before."
+    NEW_DEVICE = "There was a new login, from a device that we have not seen before."
+    REFRESH_REUSED = "A session was ended: a token of it was used a second time, so somebody may have a copy."
 
 
 class SecurityNotices(Service):

@@ -5,6 +5,7 @@
        └── in any other case: somebody has a copy, the whole family ends
 
 Only hashes are stored. That T1 can be told again is because it is derived from T0 (HMAC under a key that only the server has).
+What opens and ends a session stands in the audit log; that one goes on does not.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from uuid import UUID
 
 import structlog
 
+from plaza.audit import AuditEntry, AuditService
 from plaza.core.actor import Actor
 from plaza.core.clock import Clock
 from plaza.core.crypto import Vault
@@ -34,6 +36,7 @@ from plaza.identity.repository import SessionRepository, UserRepository
 from plaza.identity.schemas import Device, Grant, IdentitySettings, Origin, SessionView, TokenPair
 from plaza.identity.service.contacts import cleaned_line
 from plaza.identity.service.devices import describe_device
+from plaza.identity.service.notices import Change, SecurityNotices
 from plaza.identity.service.tokens import TokenService
 from plaza.identity.service.watch import SessionWatch
 
@@ -54,10 +57,12 @@ class SessionService(Service):
         cursors: Cursors,
         tokens: TokenService,
         watch: SessionWatch,
+        notices: SecurityNotices,
+        audit: AuditService,
     ) -> None:
         super().__init__(db)
         self.clock, self.settings, self.vault, self.cursors = clock, settings, vault, cursors
-        self.tokens, self.watch = tokens, watch
+        self.tokens, self.watch, self.notices, self.audit = tokens, watch, notices, audit
         self.sessions, self.users = SessionRepository(db), UserRepository(db)
 
     @command(AccountDisabled)
@@ -73,12 +78,27 @@ class SessionService(Service):
         user.last_login_at = now
         session = self.sessions.add(Session(**self._row(user_id, origin, methods)))
         await self.db.session.flush()
+        person = Actor(user_id=user_id, session_id=session.id, methods=frozenset(methods))
+        told = {"device": session.device_name, "methods": list(methods)}
+        await self._record("identity.session_opened", session.id, user_id, person, told)
         if origin.replaces is not None:
             replaced = await self.sessions.lock_many([origin.replaces])
-            await self._end([each.id for each in replaced if each.user_id == user_id], EndReason.REAUTHENTICATED)
+            ids = [each.id for each in replaced if each.user_id == user_id]
+            await self._end(ids, EndReason.REAUTHENTICATED, person)
         return success(
             await self._grant(user, session, self._add_token(session, secrets.token_urlsafe(32), parent=None))
         )
+
+    @command(Unauthenticated)
+    async def reissue(self, actor: Actor) -> ServiceResult[Grant]:
+        """For a session that goes on although its person's credentials have changed. Its refresh token stays the one it has."""
+        session = (
+            await self.sessions.lock_live(SessionId(actor.session_id), self.clock.now()) if actor.session_id else None
+        )
+        user = await self.users.get(session.user_id) if session is not None else None
+        if session is None or user is None:
+            return failure(Unauthenticated("This session has ended."))
+        return success(await self._grant(user, session, None))
 
     @flow(TokenService.pair)
     async def open_many(self, user_ids: Sequence[UserId], origin: Origin) -> ServiceResult[list[str]]:
@@ -105,19 +125,21 @@ class SessionService(Service):
             and (found := await self.sessions.session_of_token(_hash(refresh_token))) is not None
         ):
             ids.add(found)
-        locked = [session.id for session in await self.sessions.lock_many(ids)]
-        await self._end(locked, EndReason.LOGOUT)
+        locked = await self.sessions.lock_many(ids)
+        if locked:
+            owner = Actor(user_id=locked[0].user_id, session_id=locked[0].id)
+            await self._end([session.id for session in locked], EndReason.LOGOUT, actor or owner)
         return success(None)
 
     @command()
     async def logout_all(self, actor: Actor) -> ServiceResult[None]:
-        return await self.end_all(UserId(actor.user_id), EndReason.LOGOUT_ALL)
+        return await self.end_all(UserId(actor.user_id), EndReason.LOGOUT_ALL, by=actor)
 
     @command()
-    async def end_all(self, user_id: UserId, reason: EndReason) -> ServiceResult[None]:
+    async def end_all(self, user_id: UserId, reason: EndReason, *, by: Actor | None = None) -> ServiceResult[None]:
         """Part of whatever takes the account's access away. The user's row is locked first: see `open`."""
         await self.users.lock(user_id, deleted=True)
-        await self._end(await self.sessions.lock_of_user(user_id), reason)
+        await self._end(await self.sessions.lock_of_user(user_id), reason, by)
         return success(None)
 
     @command()
@@ -125,7 +147,7 @@ class SessionService(Service):
         """All of the actor's own but the one that they are using."""
         await self.users.lock(UserId(actor.user_id))
         ids = await self.sessions.lock_of_user(UserId(actor.user_id))
-        await self._end([each for each in ids if each != actor.session_id], reason)
+        await self._end([each for each in ids if each != actor.session_id], reason, actor)
         return success(None)
 
     @query(InvalidCursor)
@@ -150,7 +172,7 @@ class SessionService(Service):
     @command(SessionNotFound)
     async def end(self, actor: Actor, session_id: SessionId) -> ServiceResult[None]:
         session = await self._own(actor, session_id)
-        await self._end([session.id], EndReason.ENDED)
+        await self._end([session.id], EndReason.ENDED, actor)
         return success(None)
 
     @flow()
@@ -180,17 +202,21 @@ class SessionService(Service):
         user = await self.users.get(session.user_id)
         if user is None or user.status not in (UserStatus.ACTIVE, UserStatus.WAITLISTED):
             return success(None)
-        successor = self._derived(refresh_token, token.id)
+        successors = self._successors(refresh_token, token.id)
         if token.used_at is None:
             token.used_at = session.last_used_at = now
             session.ip, session.expires_at = origin.ip, self._idle_limit(session)
-            return success(await self._grant(user, session, self._add_token(session, successor, parent=token.id)))
+            return success(await self._grant(user, session, self._add_token(session, successors[0], parent=token.id)))
         follower = await self.sessions.successor(token)
         in_grace = token.used_at > now - timedelta(seconds=self.settings.refresh_grace_s)
-        if in_grace and follower is not None and follower.used_at is None and follower.hash == _hash(successor):
-            return success(await self._grant(user, session, successor))
+        if in_grace and follower is not None and follower.used_at is None:
+            given = next((each for each in successors if _hash(each) == follower.hash), None)
+            if given is None:  # under a secret that this process does not know: a refusal, but nobody's theft
+                log.warning("refresh_successor_of_another_secret", session_id=str(session.id))
+            return success(await self._grant(user, session, given) if given is not None else None)
         log.warning("refresh_token_reused", session_id=str(session.id), user_id=str(user.id))
-        await self._end([session.id], EndReason.REFRESH_REUSED)
+        await self._end([session.id], EndReason.REFRESH_REUSED, None)
+        (await self.notices.tell(user.id, Change.REFRESH_REUSED, detail=session.device_name)).unwrap()
         return success(None)
 
     @command()
@@ -218,17 +244,28 @@ class SessionService(Service):
             raise SessionNotFound
         return session
 
-    async def _end(self, ids: Sequence[SessionId], reason: EndReason) -> None:
+    async def _end(self, ids: Sequence[SessionId], reason: EndReason, by: Actor | None) -> None:
+        """Those of them that are open."""
         if not ids:
             return
-        await self.sessions.end(ids, reason, self.clock.now())
+        ended = await self.sessions.end(ids, reason, self.clock.now())
+        for session_id, user_id in ended.items():
+            await self._record("identity.session_ended", session_id, user_id, by, {"reason": reason})
 
         async def tell() -> None:
-            self.watch.end(ids)
+            self.watch.end(ended)
 
         self.db.after_commit(tell)
 
-    async def _grant(self, user: User, session: Session, refresh_token: str) -> Grant:
+    async def _record(
+        self, action: str, session_id: SessionId, user_id: UserId, by: Actor | None, after: dict[str, Any]
+    ) -> None:
+        entry = AuditEntry(
+            action=action, subject_type="session", subject_id=str(session_id), actor=by, user_id=user_id, after=after
+        )
+        (await self.audit.record(entry)).unwrap()
+
+    async def _grant(self, user: User, session: Session, refresh_token: str | None) -> Grant:
         await self.db.session.flush()
         people = await self.users.views([user.id])
         return Grant(
@@ -279,8 +316,10 @@ class SessionService(Service):
         )
         return token
 
-    def _derived(self, token: str, token_id: UUID) -> str:
-        return base64.urlsafe_b64encode(self.vault.mac("refresh-successor", token, str(token_id))).rstrip(b"=").decode()
+    def _successors(self, token: str, token_id: UUID) -> list[str]:
+        """The one that is handed out now, and those that earlier secrets would have made of it."""
+        macs = self.vault.macs("refresh-successor", token, str(token_id))
+        return [base64.urlsafe_b64encode(mac).rstrip(b"=").decode() for mac in macs]
 
 
 def _hash(token: str) -> bytes:
