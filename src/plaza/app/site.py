@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar import Controller, Request, Response, get
 from litestar.params import FromPath
 
@@ -35,12 +36,14 @@ class Asset(msgspec.Struct, frozen=True):
 
 @cache
 def assets() -> dict[str, Asset]:
-    """Read once: nothing outside of the shipped folders can be named by a path."""
+    """Read once: nothing outside of the shipped folders can be named by a path. Pages are put together from `pages/fragments`."""
     found = {}
+    templates = Environment(loader=FileSystemLoader(_HERE / "pages"), undefined=StrictUndefined, autoescape=True)
     for folder in _FOLDERS:
         for file in sorted(folder.iterdir()):
             if file.suffix in _SERVED:
-                body = file.read_bytes()
+                is_page = file.suffix == ".html"
+                body = templates.get_template(file.name).render().encode() if is_page else file.read_bytes()
                 kind = (
                     "text/javascript"
                     if file.suffix == ".js"
@@ -67,6 +70,10 @@ class SiteController(Controller):
     @get("/")
     async def index(self, request: Request[Any, Any, Any]) -> Response[bytes]:
         return _answer(request, "index.html")
+
+    @get("/account")
+    async def account(self, request: Request[Any, Any, Any]) -> Response[bytes]:
+        return _answer(request, "account.html")
 
     @get("/assets/{name:str}")
     async def asset(self, request: Request[Any, Any, Any], name: FromPath[str]) -> Response[bytes]:

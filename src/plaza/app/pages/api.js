@@ -5,14 +5,15 @@ const CHAT = "/api/v1/chat";
 /** A token is renewed this long before its end, so that a slow request does not meet its expiry. */
 const RENEW_BEFORE_MS = 30_000;
 
-/** A refused or failed request. `message` is fit to be shown; status 0 means that no answer came. */
+/** A refused or failed request. `message` is fit to be shown, `problem` the whole document; status 0 means that no answer came. */
 export class ApiError extends Error {
-  constructor({ status, code, message, errors = {}, retryAfter = null }) {
+  constructor({ status, code, message, errors = {}, retryAfter = null, problem = {} }) {
     super(message);
     this.status = status;
     this.code = code;
     this.errors = errors;
     this.retryAfter = retryAfter;
+    this.problem = problem;
   }
 }
 
@@ -53,22 +54,16 @@ export class Api extends EventTarget {
     }
   }
 
-  async login(identifier, password) {
-    return this.#keep(await this.#tokenRoute("login", { identifier, password }));
+  /** A way in: the name of a route that answers with a token pair, or refuses with MFA_REQUIRED. */
+  async enter(route, body) {
+    return this.#keep(await this.#tokenRoute(route, body, this.#accessToken));
   }
 
-  async verifyEmail(email, code) {
-    return this.#keep(await this.#tokenRoute("verify-email", { email, code }));
-  }
+  /** A route of `/api/v1/auth` that needs nobody to be signed in. */
+  ask = (route, body) => this.#send("POST", `${AUTH}/${route}`, body);
 
-  async verifyLink(token) {
-    return this.#keep(await this.#tokenRoute("verify-email", { token }));
-  }
-
-  register = (email, password, displayName) =>
-    this.#send("POST", `${AUTH}/registration`, { email, password, display_name: displayName });
-
-  resendCode = (email) => this.#send("POST", `${AUTH}/resend-email`, { email });
+  /** A route of `/api/v1/auth` as the person who is signed in. */
+  mine = (method, route, body) => this.#authorized(method, `${AUTH}/${route}`, body);
 
   /** Ends the session on the server; locally it is over in any case. */
   async logout() {
@@ -92,6 +87,15 @@ export class Api extends EventTarget {
       return await this.#send("GET", "/dev/demo");
     } catch {
       return null;
+    }
+  }
+
+  /** Outside accounts that can be logged in with: [{name, title}]. */
+  async providers() {
+    try {
+      return (await this.#send("GET", `${AUTH}/oauth/providers`)).items;
+    } catch {
+      return []; // the other ways in are still there
     }
   }
 
@@ -154,8 +158,8 @@ export class Api extends EventTarget {
     return new SessionEnded(message);
   }
 
-  #tokenRoute(name, body) {
-    return this.#send("POST", `${AUTH}/${name}${this.#separate ? "" : "?cookie=true"}`, body);
+  #tokenRoute(name, body, accessToken = null) {
+    return this.#send("POST", `${AUTH}/${name}${this.#separate ? "" : "?cookie=true"}`, body, accessToken);
   }
 
   #keep(pair) {
@@ -194,6 +198,7 @@ export class Api extends EventTarget {
       message: answer?.detail ?? answer?.title ?? "Something went wrong. Please try again.",
       errors: answer?.errors,
       retryAfter: Number(response.headers.get("Retry-After")) || null,
+      problem: answer ?? {},
     });
   }
 }

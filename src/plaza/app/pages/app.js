@@ -1,7 +1,7 @@
 // Where the page begins: restores the session, shows one screen, and wires the logged-in parts together.
 
 import { Api } from "./api.js";
-import { mountAuth } from "./auth.js";
+import { mountAuth, takeLink } from "./auth.js";
 import { byId } from "./dom.js";
 import { mountNewConversation } from "./new-conversation.js";
 import { Outbox } from "./outbox.js";
@@ -26,6 +26,7 @@ const START_RETRY_MOST_MS = 30_000;
 /** `/?separate` is a window of its own, whose person is not the one of the browser's other windows. */
 const api = new Api({ separate: new URLSearchParams(location.search).has("separate") });
 const demoPeople = api.demo();
+const providers = api.providers();
 let auth = null;
 let demo = null;
 let leave = () => {};
@@ -36,28 +37,16 @@ function showScreen(name) {
 }
 
 async function start() {
-  let notice = "";
-  const linked = await openMailedLink().catch((error) => {
-    notice = error.message;
-    return null;
-  });
-  const user = linked ?? (await restore());
+  const link = takeLink();
+  const user = link === null ? await restore() : null;
   demo = await demoPeople;
-  auth = mountAuth({ api, demo, onLogin: enter });
+  auth = mountAuth({ api, demo, providers: await providers, onLogin: enter });
   if (user !== null) {
     enter(user);
-  } else {
-    showScreen("auth");
-    auth.open(notice);
+    return;
   }
-}
-
-/** The link of a sign-up mail logs in. Its token stands in the fragment, which no server sees, and leaves the address at once. */
-async function openMailedLink() {
-  const token = /^#verify=(\w+)$/u.exec(location.hash)?.[1];
-  if (token === undefined) return null;
-  history.replaceState(null, "", location.pathname + location.search);
-  return api.verifyLink(token);
+  showScreen("auth");
+  await (link === null ? auth.open() : auth.follow(link));
 }
 
 /** Asks until the server answers: a reload during a restart must not log anybody out. */

@@ -1,73 +1,165 @@
-// The logged-out screens: log in (or step in as a demo person), sign up, enter the mailed code.
+// The logged-out screens: every way in, and what a mailed link leads to.
 
 import { byId, clone, paintAvatar, part, showFormError, submitting } from "./dom.js";
+import { digitsOnly, onSubmit } from "./forms.js";
+import { arePasskeysPossible, usePasskey } from "./passkeys.js";
 
+const SCREENS = ["login", "signup", "code", "mfa", "magic", "phone", "reset", "new-password", "sent"];
 const RESEND_PAUSE_MS = 30_000;
-const CODE_LENGTH = 6;
+/** Where the verifier of a login link waits for the link: only this browser can use it. */
+const VERIFIER = "plaza-login-verifier";
+/** What the fragment of a link means: no server sees a fragment, and it leaves the address at once. */
+const LINK = /^#(verify|login|reset|oauth|oauth_error|undo)=([\w.~-]+)$/u;
 
-/** `onLogin(user)` is called once somebody is logged in; `demo` is null outside of development. */
-export function mountAuth({ api, demo, onLogin }) {
-  const screens = ["login", "signup", "code"];
+/** Takes the link that opened this page out of its address: {kind, token}, or null. */
+export function takeLink() {
+  const [, kind, token] = LINK.exec(location.hash) ?? [];
+  if (kind === undefined) return null;
+  history.replaceState(null, "", location.pathname + location.search);
+  return { kind, token };
+}
+
+/**
+ * `onLogin(user)` is called once somebody is logged in; `demo` is null outside of development.
+ * `providers` are the outside accounts that can be logged in with: [{name, title}].
+ */
+export function mountAuth({ api, demo, providers = [], onLogin }) {
   const codeForm = byId("code-form");
   const resend = byId("code-resend");
-  let email = "";
+  const mfaInput = byId("mfa-input");
+  /** What the code screen is waiting for: {address, back, verify(code), again()}. */
+  let awaited = null;
+  let mfaToken = null;
+  let resetToken = null;
 
   function show(name, { focus = true } = {}) {
-    for (const screen of screens) byId(screen).hidden = screen !== name;
+    for (const screen of SCREENS) byId(screen).hidden = screen !== name;
     byId("screen-auth").dataset.screen = name;
-    byId("demo").hidden = demo === null || name === "code";
-    const target = name === "code" ? byId("code-input") : byId(`${name}-title`);
-    if (focus) target.focus();
+    byId("demo").hidden = demo === null || !["login", "signup"].includes(name);
+    byId("auth-outbox").hidden = demo === null || !["code", "sent"].includes(name);
+    if (focus) (byId(`${name}-input`) ?? byId(`${name}-title`)).focus();
   }
 
-  function askCode(address) {
-    email = address;
-    byId("code-email").textContent = address;
+  function enter(user) {
+    for (const form of byId("screen-auth").querySelectorAll("form")) form.reset();
+    byId("auth-notice").hidden = true;
+    awaited = mfaToken = resetToken = null;
+    onLogin(user);
+  }
+
+  /** Through the gate: a second factor is asked for where the account has one. */
+  async function comeIn(route, body) {
+    let user;
+    try {
+      user = await api.enter(route, body);
+    } catch (error) {
+      if (error.code !== "MFA_REQUIRED") throw error;
+      mfaToken = error.problem.mfa_token;
+      byId("mfa-other").hidden = !error.problem.methods.includes("recovery_code");
+      askForRecoveryCode(false);
+      show("mfa");
+      return;
+    }
+    enter(user);
+  }
+
+  function askCode(next) {
+    awaited = next;
+    byId("code-address").textContent = next.address;
     codeForm.reset();
     show("code");
   }
 
-  function enter(user) {
-    for (const screen of screens) byId(`${screen}-form`).reset();
-    byId("auth-notice").hidden = true;
-    onLogin(user);
+  function tellSent(address) {
+    byId("sent-address").textContent = address;
+    show("sent");
   }
+
+  function askForRecoveryCode(wanted) {
+    mfaInput.value = "";
+    mfaInput.inputMode = wanted ? "text" : "numeric";
+    byId("mfa-label").textContent = wanted ? "Recovery code" : "Six-digit code";
+    byId("mfa-hint").textContent = wanted
+      ? "Enter one of the codes that you kept. Each works once."
+      : "Enter the code that your authenticator app shows.";
+    byId("mfa-other").textContent = wanted ? "Use the app's code" : "Use a recovery code";
+  }
+
+  const awaitMailedCode = (email) => ({
+    address: email,
+    back: "signup",
+    verify: (code) => comeIn("verify-email", { email, code }),
+    again: () => api.ask("resend-email", { email }),
+  });
 
   async function logIn(identifier, password) {
     try {
-      enter(await api.login(identifier, password));
+      await comeIn("login", { identifier, password });
     } catch (error) {
       if (error.code !== "EMAIL_NOT_VERIFIED" || !identifier.includes("@")) throw error;
-      await api.resendCode(identifier);
-      askCode(identifier);
+      const code = awaitMailedCode(identifier);
+      await code.again();
+      askCode(code);
     }
   }
 
-  onSubmit("login-form", async ({ identifier, password }) => logIn(identifier.trim(), password));
+  onSubmit("login-form", ({ identifier, password }) => logIn(identifier.trim(), password));
 
-  onSubmit("signup-form", async ({ display_name: name, email: address, password }) => {
-    await api.register(address.trim(), password, name.trim());
-    askCode(address.trim());
+  onSubmit("signup-form", async ({ display_name: name, email, password }) => {
+    await api.ask("registration", { email: email.trim(), password, display_name: name.trim() });
+    askCode(awaitMailedCode(email.trim()));
+  });
+
+  onSubmit("phone-form", async ({ phone }) => {
+    const again = () => api.ask("phone/send-code", { phone });
+    await again();
+    askCode({ address: phone, back: "phone", again, verify: (code) => comeIn("phone/verify-code", { phone, code }) });
   });
 
   onSubmit("code-form", async ({ code }) => {
     try {
-      enter(await api.verifyEmail(email, code));
+      await awaited.verify(code);
     } catch (error) {
       codeForm.reset();
       throw error;
     }
   });
 
-  byId("code-input").addEventListener("input", ({ target }) => {
-    target.value = target.value.replace(/\D/gu, "").slice(0, CODE_LENGTH);
-    if (target.value.length === CODE_LENGTH) codeForm.requestSubmit();
+  onSubmit("mfa-form", async ({ code }) => {
+    const given = mfaInput.inputMode === "numeric" ? { code } : { recovery_code: code.trim() };
+    try {
+      enter(await api.enter("mfa/verify", { mfa_token: mfaToken, ...given }));
+    } catch (error) {
+      mfaInput.value = "";
+      throw error;
+    }
   });
+
+  onSubmit("magic-form", async ({ email }) => {
+    const verifier = random();
+    await api.ask("magic-link", { email: email.trim(), challenge: await s256(verifier) });
+    localStorage.setItem(VERIFIER, verifier);
+    tellSent(email.trim());
+  });
+
+  onSubmit("reset-form", async ({ email }) => {
+    await api.ask("password/reset", { email: email.trim() });
+    tellSent(email.trim());
+  });
+
+  onSubmit("new-password-form", ({ password }) => comeIn("password/reset/confirm", { token: resetToken, password }));
+
+  for (const input of [byId("code-input"), mfaInput]) digitsOnly(input);
+  byId("mfa-other").addEventListener("click", () => {
+    askForRecoveryCode(mfaInput.inputMode === "numeric");
+    mfaInput.focus();
+  });
+  byId("code-back").addEventListener("click", () => show(awaited.back));
 
   resend.addEventListener("click", async () => {
     resend.disabled = true;
     try {
-      await api.resendCode(email);
+      await awaited.again();
       resend.textContent = "A new code is on its way";
     } catch (error) {
       showFormError(codeForm, error);
@@ -82,22 +174,78 @@ export function mountAuth({ api, demo, onLogin }) {
     button.addEventListener("click", () => show(button.dataset.show));
   }
 
+  const passkey = byId("login-passkey");
+  passkey.hidden = !arePasskeysPossible();
+  passkey.addEventListener("click", () => submitting(byId("login-form"), () => logInByPasskey(comeIn, api)));
+
+  byId("login-providers").hidden = providers.length === 0;
+  byId("login-providers").replaceChildren(...providers.map(providerLink));
+
   if (demo !== null) {
-    byId("code-outbox").hidden = false;
     byId("demo-people").replaceChildren(...demo.people.map((person) => demoPerson(person, () => {
       show("login", { focus: false });
       submitting(byId("login-form"), () => logIn(person.email, demo.password));
     })));
   }
 
+  /** What the opened link leads to; failures are told above the login form. */
+  async function follow({ kind, token }) {
+    switch (kind) {
+      case "verify":
+        return comeIn("verify-email", { token });
+      case "oauth":
+        return comeIn("oauth/exchange", { code: token });
+      case "login": {
+        const verifier = localStorage.getItem(VERIFIER);
+        await comeIn("magic-link/confirm", verifier === null ? { token } : { token, verifier });
+        localStorage.removeItem(VERIFIER);
+        return undefined;
+      }
+      case "reset":
+        resetToken = token;
+        return show("new-password");
+      case "undo":
+        await api.ask("email/change/undo", { token });
+        throw new Error("Your earlier address is back, and every session has ended. Choose a new password by “Forgot your password?”.");
+      default:
+        throw new Error("Logging in there did not work. Please try again.");
+    }
+  }
+
+  function open(notice = "") {
+    byId("auth-notice").textContent = notice;
+    byId("auth-notice").hidden = notice === "";
+    show("login", { focus: notice !== "" });
+  }
+
   return {
     /** Shows the login form, with the reason where somebody was sent back to it. */
-    open(notice = "") {
-      byId("auth-notice").textContent = notice;
-      byId("auth-notice").hidden = notice === "";
-      show("login", { focus: notice !== "" });
+    open,
+
+    async follow(link) {
+      open();
+      try {
+        await follow(link);
+      } catch (error) {
+        open(error.message);
+      }
     },
   };
+}
+
+/** With any passkey that this browser holds for this place; nobody says who they are first. */
+export async function logInByPasskey(comeIn, api) {
+  const { challenge_id, options } = await api.ask("passkeys/authentication-options", {});
+  await comeIn("passkeys/authenticate", { challenge_id, credential: await usePasskey(options) });
+}
+
+function providerLink({ name, title }) {
+  const link = document.createElement("a");
+  link.className = "button wide";
+  link.href = `/api/v1/auth/oauth/${encodeURIComponent(name)}/authorize?next=${encodeURIComponent(location.pathname)}`;
+  link.textContent = `Continue with ${title}`;
+  link.dataset.testid = `login-${name}`;
+  return link;
 }
 
 function demoPerson(person, onClick) {
@@ -110,25 +258,10 @@ function demoPerson(person, onClick) {
   return item;
 }
 
-/** The browser's own checks are shown in our words at the field, before anything is sent. */
-function onSubmit(formId, work) {
-  const form = byId(formId);
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    submitting(form, async () => {
-      const invalid = [...form.elements].filter((input) => input.willValidate && !input.validity.valid);
-      if (invalid.length > 0) {
-        const errors = Object.fromEntries(invalid.map((input) => [input.name, [complaint(input)]]));
-        throw Object.assign(new Error("Please look at the marked fields."), { errors });
-      }
-      await work(Object.fromEntries(new FormData(form)));
-    });
-  });
-}
+const base64url = (bytes) =>
+  btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/u, "");
 
-function complaint({ validity, type, minLength, name }) {
-  if (validity.valueMissing) return "This is needed.";
-  if (validity.tooShort) return `At least ${minLength} characters, please.`;
-  if (type === "email") return "This does not look like an e-mail address.";
-  return name === "code" ? "The code has six digits." : "This cannot be right.";
-}
+const random = () => base64url(crypto.getRandomValues(new Uint8Array(32)));
+
+const s256 = async (text) =>
+  base64url(new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text))));

@@ -1,0 +1,37 @@
+// Rows of the account page: something that the person has, and what can be done with it.
+
+import { clone, part } from "./dom.js";
+
+/** `actions` are [label, work, testId]; a failure is told by `notice`. */
+export function row({ title, text, badge = "", actions, notice }) {
+  const item = clone("row-template");
+  part(item, "title").textContent = title;
+  part(item, "hint").textContent = text;
+  if (badge) {
+    const mark = Object.assign(document.createElement("span"), { className: "badge-current", textContent: badge });
+    part(item, "title").append(mark);
+  }
+  for (const [label, work, testId] of actions) {
+    const button = Object.assign(document.createElement("button"), { className: "button", type: "button", textContent: label });
+    button.dataset.testid = testId;
+    button.setAttribute("aria-label", `${label}: ${title}`);
+    button.addEventListener("click", attempt(notice, work));
+    part(item, "actions").append(button);
+  }
+  return item;
+}
+
+/** `work` as a listener: one click at a time, failures told. */
+export const attempt = (notice, work) => async ({ currentTarget: button }) => {
+  button.disabled = true;
+  try {
+    await work();
+  } catch (error) {
+    notice(error.message || "Something went wrong. Please try again.");
+  } finally {
+    button.disabled = false;
+  }
+};
+
+/** "21 November 2026, 14:05", in the reader's manner. */
+export const moment = (iso) => new Date(iso).toLocaleString(undefined, { dateStyle: "long", timeStyle: "short" });
