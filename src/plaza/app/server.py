@@ -17,6 +17,7 @@ from litestar.middleware import DefineMiddleware
 from litestar.openapi import OpenAPIConfig
 
 from plaza import __version__
+from plaza.admin import admin_site
 from plaza.app.configuration import Configuration
 from plaza.app.registry import CONTEXTS
 from plaza.app.runtime import Runtime
@@ -62,7 +63,7 @@ def litestar(runtime: Runtime) -> Litestar:
         return Response(rendered, media_type="application/json")
 
     app = Litestar(
-        route_handlers=[*controllers, openapi],
+        route_handlers=[*controllers, openapi, admin_site(parts)],
         lifespan=[lifespan],
         middleware=[
             DefineMiddleware(Authentication, authenticator=parts[Authenticator]),

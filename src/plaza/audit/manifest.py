@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from plaza.audit import controllers, jobs
+from plaza.audit import admin, controllers, jobs
 from plaza.audit.service import AuditService, ChainService
 from plaza.core.composition import Context
 
@@ -10,5 +10,5 @@ context = Context(
     controllers=(controllers.AuditController,),
     crons=(jobs.seal,),
     personal_data=AuditService,
-    declares=(controllers.READ,),
+    declares=(controllers.READ, admin.ENTRIES),
 )

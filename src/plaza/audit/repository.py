@@ -24,6 +24,27 @@ _SEAL = (
 )
 _CHAIN = select(_ENTRIES).where(Entry.position > bindparam("after")).order_by(Entry.position).limit(bindparam("most"))
 
+# What staff see: everything but what only the chain is made of.
+ENTRIES_FOR_STAFF = select(
+    Entry.id,
+    Entry.at,
+    Entry.action,
+    Entry.subject_type,
+    Entry.subject_id,
+    Entry.actor_id,
+    Entry.user_id,
+    Entry.session_id,
+    Entry.api_key_id,
+    Entry.impersonator_id,
+    Entry.organization_id,
+    Entry.correlation_id,
+    Entry.ip,
+    Entry.user_agent,
+    Entry.before,
+    Entry.after,
+    Entry.position,
+)
+
 
 class EntryRepository(Repository[Entry]):
     model = Entry

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from plaza.chat import admin
 from plaza.chat.controllers import ConversationController, MessageController, ParticipantController, ReadingController
 from plaza.chat.presence_controllers import PresenceController
 from plaza.chat.schemas import ChatSettings
@@ -30,4 +31,5 @@ context = Context(
         SocketController,
     ),
     api_background=(PresenceService,),
+    declares=(admin.READ, admin.CONVERSATIONS),
 )

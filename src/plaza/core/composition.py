@@ -57,7 +57,7 @@ class Parts:
     """One instance per type, made lowest context first; a context can only ask for what already stands."""
 
     def __init__(self, given: Mapping[Any, Any], contexts: Sequence[Context]) -> None:
-        self._parts: dict[Any, Any] = dict(given)
+        self._parts: dict[Any, Any] = {**given, Parts: self}  # for engines that fill what others declare by type
         self._declared = [*contexts, *(each for context in contexts for each in context.declares)]
         self.contexts = contexts
 

@@ -11,10 +11,12 @@ Invariants:
 Tells `identity.user_registered`; hears nothing. Implements `core.http.Authenticator`.
 """
 
-from plaza.identity.errors import AccountDisabled, EmailTaken, UserNotFound
-from plaza.identity.schemas import Card, NewUser, Origin, TokenPair, UserView
+from plaza.identity.errors import AccountDisabled, CodeInvalid, EmailTaken, MfaRequired, TokenStale, UserNotFound
+from plaza.identity.schemas import Card, LoginInput, MfaVerifyInput, NewUser, Origin, TokenPair, UserView
 from plaza.identity.service import (
     KeyService,
+    LoginService,
+    MfaService,
     ProfileService,
     SessionService,
     SessionWatch,
@@ -26,8 +28,14 @@ from plaza.identity.service import (
 __all__ = [
     "AccountDisabled",
     "Card",
+    "CodeInvalid",
     "EmailTaken",
     "KeyService",
+    "LoginInput",
+    "LoginService",
+    "MfaRequired",
+    "MfaService",
+    "MfaVerifyInput",
     "NewUser",
     "Origin",
     "ProfileService",
@@ -36,6 +44,7 @@ __all__ = [
     "TicketService",
     "TokenPair",
     "TokenService",
+    "TokenStale",
     "UserNotFound",
     "UserService",
     "UserView",

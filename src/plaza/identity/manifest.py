@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from plaza.core.composition import Context
 from plaza.core.http import Authenticator
-from plaza.identity import controllers, jobs
+from plaza.identity import admin, controllers, jobs
 from plaza.identity.gateways import LoginFailures, TicketStore
 from plaza.identity.schemas import IdentitySettings
 from plaza.identity.service import (
@@ -86,6 +86,10 @@ context = Context(
         jobs.purge_signing_keys,
     ),
     declares=(
+        admin.USERS,
+        admin.SESSIONS,
+        admin.ROLES,
+        admin.GRANTS,
         NotificationType(name="identity.email_code", subject="Your Plaza code", template="identity/email_code"),
         NotificationType(
             name="identity.address_taken", subject="You already have a Plaza account", template="identity/address_taken"

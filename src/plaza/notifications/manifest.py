@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from plaza.core.composition import Context
-from plaza.notifications import controllers, jobs
+from plaza.notifications import admin, controllers, jobs
 from plaza.notifications.gateways import MailGateway, SmsGateway, mail_gateway, sms_gateway
 from plaza.notifications.schemas import NotificationsSettings
 from plaza.notifications.service import NotificationService
@@ -14,4 +14,5 @@ context = Context(
     development=(controllers.OutboxController,),
     jobs=(jobs.deliver,),
     crons=(jobs.purge,),
+    declares=(admin.READ, admin.DELIVERIES),
 )

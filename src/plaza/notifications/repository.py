@@ -13,6 +13,19 @@ from plaza.notifications.models import Delivery, DeliveryState, OutboxItem
 
 _PURGED_AT_ONCE = 10_000
 
+# What staff see: to whom and how it went, not what it says.
+DELIVERIES_FOR_STAFF = select(
+    Delivery.id,
+    Delivery.kind,
+    Delivery.channel,
+    Delivery.recipient,
+    Delivery.state,
+    Delivery.error,
+    Delivery.message_id,
+    Delivery.created_at,
+    Delivery.ended_at,
+)
+
 
 class Waiting(NamedTuple):
     """A delivery that is still to be sent; `data` is sealed."""

@@ -1,12 +1,13 @@
 """All SQL of chat. Reads answer rows or views; what is written goes through locked conversations (see models)."""
 
-from plaza.chat.repository.conversations import ConversationRepository
+from plaza.chat.repository.conversations import CONVERSATIONS_FOR_STAFF, ConversationRepository
 from plaza.chat.repository.history import HistoryRepository
 from plaza.chat.repository.messages import COLUMNS, MessageRepository, message_of
 from plaza.chat.repository.participants import ParticipantRepository, Standing
 
 __all__ = [
     "COLUMNS",
+    "CONVERSATIONS_FOR_STAFF",
     "ConversationRepository",
     "HistoryRepository",
     "MessageRepository",

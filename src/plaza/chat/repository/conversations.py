@@ -58,6 +58,18 @@ select conversation_id, 'direct', :created_by, 0, 0, :now, 1 from pair
 returning id
 """)
 
+# What staff see: that people talk, not what about.
+CONVERSATIONS_FOR_STAFF = select(
+    Conversation.id,
+    Conversation.kind,
+    Conversation.created_by,
+    Conversation.participant_count,
+    Conversation.last_seq,
+    Conversation.created_at,
+    Conversation.last_message_at,
+    Conversation.deleted_at,
+)
+
 
 class ConversationRepository(Repository[Conversation]):
     model = Conversation
