@@ -5,7 +5,7 @@ from __future__ import annotations
 from plaza.core.jobs import cron, job
 from plaza.core.result import ServiceResult
 from plaza.identity.schemas import ResendCode, StartRegistration
-from plaza.identity.service import KeyService, RegistrationService, SessionService, UserService
+from plaza.identity.service import KeyService, MfaService, RegistrationService, SessionService, UserService
 
 
 @job(queue="mail", outside=True)
@@ -31,6 +31,11 @@ async def purge_sessions(sessions: SessionService) -> ServiceResult[None]:
 @cron(hour=3, minute=30, outside=True)
 async def expire_unverified_accounts(users: UserService) -> ServiceResult[None]:
     return await users.expire_unverified()
+
+
+@cron(hour=3, minute=50, outside=True)
+async def purge_mfa(mfa: MfaService) -> ServiceResult[None]:
+    return await mfa.purge()
 
 
 @cron(hour=3, minute=40)

@@ -1,9 +1,18 @@
 """`/api/v1/auth` and the key set, a file per aggregate: decode, one service call, encode. Only the refresh cookie is decided here."""
 
 from plaza.identity.controllers.logins import LoginController
+from plaza.identity.controllers.mfa import MfaController, MfaLoginController
 from plaza.identity.controllers.registration import RegistrationController
 from plaza.identity.controllers.sessions import SessionController
 from plaza.identity.controllers.signing_keys import KeyController
 from plaza.identity.controllers.users import UserController
 
-__all__ = ["KeyController", "LoginController", "RegistrationController", "SessionController", "UserController"]
+__all__ = [
+    "KeyController",
+    "LoginController",
+    "MfaController",
+    "MfaLoginController",
+    "RegistrationController",
+    "SessionController",
+    "UserController",
+]

@@ -14,6 +14,13 @@ from plaza.identity.schemas.logins import (
     SecondFactorNeeded,
     TokenPair,
 )
+from plaza.identity.schemas.mfa import (
+    MfaVerifyInput,
+    MfaView,
+    RecoveryCodes,
+    TotpConfirmInput,
+    TotpSetup,
+)
 from plaza.identity.schemas.registration import (
     EmailInput,
     RegistrationInput,
@@ -50,6 +57,8 @@ __all__ = [
     "LoginCandidate",
     "LoginInput",
     "LookupInput",
+    "MfaVerifyInput",
+    "MfaView",
     "NewUser",
     "Origin",
     "Preferences",
@@ -58,6 +67,7 @@ __all__ = [
     "ProfileView",
     "Proof",
     "PublicKey",
+    "RecoveryCodes",
     "RefreshInput",
     "RegistrationInput",
     "ResendCode",
@@ -68,6 +78,8 @@ __all__ = [
     "StoredTicket",
     "Ticket",
     "TokenPair",
+    "TotpConfirmInput",
+    "TotpSetup",
     "UserPatch",
     "UserView",
     "VerificationSent",

@@ -15,6 +15,9 @@ class IdentitySettings(msgspec.Struct, frozen=True):
 
     `code_mails` and `code_texts` are what one address may be sent, `country_texts_*` what all numbers of one country together may. Of
     the `sms_*_prefixes` the longest that fits decides; with a list of allowed ones all others are closed.
+
+    `mfa_tries` wrong codes end one login, `mfa_failures` of one person, in `mfa_failures_s`, all of theirs for that long. `shown_name` is
+    what authenticators call this place.
     """
 
     access_token_s: int = 900
@@ -30,6 +33,11 @@ class IdentitySettings(msgspec.Struct, frozen=True):
     sms_allowed_prefixes: tuple[str, ...] = ()
     sms_denied_prefixes: tuple[str, ...] = ()
     mfa_s: int = 300
+    mfa_tries: int = 5
+    mfa_failures: int = 10
+    mfa_failures_s: int = 3600
+    totp_setup_s: int = 900
+    shown_name: str = "Plaza"
     ticket_s: int = 60
     login_failures: int = 5
     login_wait_s: int = 30
