@@ -21,7 +21,8 @@ RUN --mount=type=cache,target=/root/.cache/uv \
     && uv pip install --no-deps dist/*.whl
 
 FROM python:3.11-slim-bookworm
-RUN useradd --system --uid 10001 --user-group --home-dir /app --no-create-home --shell /usr/sbin/nologin plaza
+RUN useradd --system --uid 10001 --user-group --home-dir /app --no-create-home --shell /usr/sbin/nologin plaza \
+    && install -d -o plaza -g plaza -m 0700 /var/lib/plaza
 COPY --from=build /opt/plaza /opt/plaza
 WORKDIR /app
 COPY alembic.ini ./

@@ -7,6 +7,7 @@ import contextlib
 import socket
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
+from tempfile import TemporaryDirectory
 from typing import Self, TypeVar
 
 import httpx
@@ -22,6 +23,8 @@ from tests.support.clock import ManualClock
 from tests.support.logs import InternalErrors
 
 T = TypeVar("T")
+
+_FILES = TemporaryDirectory(prefix="plaza-storage-")  # gone with the process
 
 # What outlives a test: keys are made once per database.
 KEPT_TABLES = {"identity_signing_key"}
@@ -41,6 +44,7 @@ def configuration_for(database_url: str, redis_url: str, **variables: str) -> Co
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
         "PLAZA_RATE_LIMIT_ENABLED": "false",
+        "PLAZA_STORAGE_URL": f"file://{_FILES.name}",
     }
     return load(Environment({**given, **variables}))
 

@@ -13,6 +13,7 @@ from plaza.core.jobs import JobSettings
 from plaza.core.ratelimit import RateLimitSettings
 from plaza.core.realtime import RealtimeSettings
 from plaza.core.settings import Environment, PlazaSettings, SettingsError
+from plaza.core.storage import StorageSettings
 from plaza.core.telemetry.logging import LoggingSettings
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -23,6 +24,7 @@ SECTIONS: tuple[tuple[str, type[msgspec.Struct]], ...] = (
     ("rate_limit", RateLimitSettings),
     ("jobs", JobSettings),
     ("realtime", RealtimeSettings),
+    ("storage", StorageSettings),
     ("log", LoggingSettings),
     *((context.name, context.settings) for context in CONTEXTS if context.settings is not None),
 )

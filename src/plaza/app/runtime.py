@@ -19,6 +19,7 @@ from plaza.core.db import Cursors, Database, DatabaseSettings, Listener
 from plaza.core.jobs import Jobs
 from plaza.core.ratelimit import RateLimits, RateLimitSettings
 from plaza.core.realtime import Hub, RealtimeSettings, TopicLog
+from plaza.core.storage import LocalStorage, Storage, StorageSettings, storage_for
 from plaza.core.telemetry.reports import configure_reports
 from plaza.core.telemetry.tracing import configure_tracing
 
@@ -44,6 +45,8 @@ class Runtime:
         self.listener = Listener(plaza.database_url)
         self.hub = Hub(self.redis, configuration[RealtimeSettings])
         vault = Vault(plaza.secret_key, plaza.secret_key_fallbacks)
+        clock = clock or SystemClock()
+        self.storage = storage_for(configuration[StorageSettings], plaza, vault, clock)
         given: dict[Any, Any] = {
             **configuration.sections,
             Configuration: configuration,
@@ -51,11 +54,14 @@ class Runtime:
             Redis: self.redis,
             Listener: self.listener,
             Hub: self.hub,
-            Clock: clock or SystemClock(),
+            Clock: clock,
             Vault: vault,
             Cursors: Cursors(vault.key("cursors")),
             RateLimits: RateLimits(self.redis, configuration[RateLimitSettings]),
+            Storage: self.storage,
         }
+        if isinstance(self.storage, LocalStorage):
+            given[LocalStorage] = self.storage
         self.parts = Parts.compose(given, CONTEXTS)
         self.jobs = Jobs(self.parts)
         self.db.outbox = self.jobs.outbox
@@ -77,6 +83,7 @@ class Runtime:
     async def close(self) -> None:
         await self.hub.bus.close()
         await self.redis.aclose()
+        await self.storage.close()
         await self.db.close()
         for flush in self._flushes:
             if flush is not None:

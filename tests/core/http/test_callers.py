@@ -13,6 +13,7 @@ PRODUCTION = {
     "PLAZA_SECRET_KEY": "a secret of more than thirty-two characters",
     "PLAZA_PUBLIC_URL": "https://plaza.example",
     "PLAZA_NOTIFICATIONS_SMTP_URL": "smtp://127.0.0.1:1",
+    "PLAZA_STORAGE_URL": "file:///var/lib/plaza",
     "PLAZA_RATE_LIMIT_ENABLED": "true",
 }
 STRANGER, PROXY = "203.0.113.9", "10.0.0.2"

@@ -53,7 +53,7 @@ class Edge:
             await self.app(scope, receive, send)
 
     async def http(self, scope: Any, receive: Any, send: Any) -> None:
-        started, status = time.perf_counter(), 0
+        started, status, deadline = time.perf_counter(), 0, asyncio.timeout(self.deadline)
 
         async def marked(message: Any) -> None:
             nonlocal status
@@ -65,6 +65,8 @@ class Edge:
                 if _needs_policy(headers):
                     headers.append((b"content-security-policy", CONTENT_SECURITY_POLICY.encode()))
                 message = {**message, "headers": headers}
+            elif message.get("more_body"):
+                deadline.reschedule(None)  # a file takes as long as its reader does
             await send(message)
 
         IN_FLIGHT.inc()
@@ -73,7 +75,7 @@ class Edge:
                 if "\0" in scope["path"] or b"%00" in scope["query_string"]:
                     await send_problem(marked, ValidationFailed("U+0000 is not accepted."))
                     return
-                async with asyncio.timeout(self.deadline):
+                async with deadline:
                     await self.app(scope, receive, marked)
             except TimeoutError:
                 if status:
