@@ -95,6 +95,19 @@ async def codes_to(plaza: Stage, email: str, *, at_least: int = 1) -> list[str]:
     return codes
 
 
+async def links_to(plaza: Stage, email: str, kind: str, *, at_least: int = 1) -> list[str]:
+    """The tokens of mailed links (`#reset=...`), oldest first."""
+    found: list[str] = []
+
+    async def arrived() -> bool:
+        bodies = [mail["body"] for mail in await mails_to(plaza, email)]
+        found[:] = [token for body in bodies for token in re.findall(rf"#{kind}=([A-Za-z]+)", body)]
+        return len(found) >= at_least
+
+    await eventually(arrived)
+    return found
+
+
 async def jobs_done(plaza: Stage) -> None:
     """Nothing waits and nothing runs in the worker."""
 

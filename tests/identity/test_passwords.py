@@ -24,7 +24,7 @@ from plaza.identity.service.passwords import canonical, check_password, common_p
 )
 def test_refused_as_weak(password: str, email: str | None, name: str | None) -> None:
     with pytest.raises(PasswordTooWeak):
-        check_password(canonical(password), email=email, names=[name])
+        check_password(canonical(password), words=["plaza"], email=email, names=[name])
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_refused_as_weak(password: str, email: str | None, name: str | None) -> 
 )
 def test_refused_as_common(password: str) -> None:
     with pytest.raises(PasswordTooCommon):
-        check_password(password, email=None)
+        check_password(password, words=["plaza"], email=None)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_refused_as_common(password: str) -> None:
     ],
 )
 def test_accepted(password: str, email: str | None, name: str | None) -> None:
-    check_password(canonical(password), email=email, names=[name])
+    check_password(canonical(password), words=["plaza"], email=email, names=[name])
 
 
 def test_the_list_holds_ten_thousand_that_would_pass_otherwise() -> None:

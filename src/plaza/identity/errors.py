@@ -120,7 +120,7 @@ class PasswordTooCommon(DomainError):
 
 
 class PasswordTooWeak(DomainError):
-    """A password has 8 to 128 characters and holds neither your name nor your address."""
+    """A password has 8 to 128 characters and holds neither your name, address or number nor the name of this service."""
 
     code, status = "PASSWORD_TOO_WEAK", 422
 

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from plaza.core.jobs import cron, job
 from plaza.core.result import ServiceResult
-from plaza.identity.schemas import ResendCode, StartRegistration
-from plaza.identity.service import KeyService, MfaService, RegistrationService, SessionService, UserService
+from plaza.identity.schemas import ResendCode, SendPasswordReset, StartRegistration
+from plaza.identity.service import (
+    KeyService,
+    MfaService,
+    PasswordService,
+    RegistrationService,
+    SessionService,
+    UserService,
+)
 
 
 @job(queue="mail", outside=True)
@@ -16,6 +23,11 @@ async def start_registration(payload: StartRegistration, registrations: Registra
 @job(queue="mail", outside=True)
 async def resend_code(payload: ResendCode, registrations: RegistrationService) -> ServiceResult[None]:
     return await registrations.resend_code(payload)
+
+
+@job(queue="mail", outside=True)
+async def send_password_reset(payload: SendPasswordReset, passwords: PasswordService) -> ServiceResult[None]:
+    return await passwords.send_reset(payload)
 
 
 @cron(hour=3, minute=10, outside=True)

@@ -15,6 +15,7 @@ from plaza.identity.service import (
     MfaService,
     Newcomers,
     PasswordHasher,
+    PasswordService,
     PhoneService,
     ProfileService,
     RecoveryCodeService,
@@ -58,6 +59,7 @@ context = Context(
         LoginService,
         RegistrationService,
         PhoneService,
+        PasswordService,
         ProfileService,
         UserService,
         TicketService,
@@ -71,13 +73,14 @@ context = Context(
         controllers.RegistrationController,
         controllers.LoginController,
         controllers.PhoneController,
+        controllers.PasswordController,
         controllers.SessionController,
         controllers.UserController,
         controllers.MfaLoginController,
         controllers.MfaController,
         controllers.KeyController,
     ),
-    jobs=(jobs.start_registration, jobs.resend_code, jobs.send_phone_code),
+    jobs=(jobs.start_registration, jobs.resend_code, jobs.send_phone_code, jobs.send_password_reset),
     crons=(
         jobs.purge_verification_tokens,
         jobs.purge_sessions,
@@ -93,6 +96,9 @@ context = Context(
         NotificationType(name="identity.email_code", subject="Your Plaza code", template="identity/email_code"),
         NotificationType(
             name="identity.address_taken", subject="You already have a Plaza account", template="identity/address_taken"
+        ),
+        NotificationType(
+            name="identity.password_reset", subject="Set a new Plaza password", template="identity/password_reset"
         ),
         NotificationType(name="identity.phone_code", template="identity/phone_code", channels=("sms",)),
         NotificationType(

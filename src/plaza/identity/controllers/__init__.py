@@ -2,6 +2,7 @@
 
 from plaza.identity.controllers.logins import LoginController
 from plaza.identity.controllers.mfa import MfaController, MfaLoginController
+from plaza.identity.controllers.passwords import PasswordController
 from plaza.identity.controllers.registration import RegistrationController
 from plaza.identity.controllers.sessions import SessionController
 from plaza.identity.controllers.signing_keys import KeyController
@@ -12,6 +13,7 @@ __all__ = [
     "LoginController",
     "MfaController",
     "MfaLoginController",
+    "PasswordController",
     "RegistrationController",
     "SessionController",
     "UserController",

@@ -13,7 +13,7 @@ from plaza.core.db import Repository
 from plaza.domain_events.identity import UserId
 from plaza.identity.errors import UsernameTaken
 from plaza.identity.models import Profile, User, UserStatus
-from plaza.identity.schemas import Card, Identifier, LoginCandidate, Preferences, ProfileView, UserView
+from plaza.identity.schemas import Card, Identifier, LoginCandidate, PasswordOwner, Preferences, ProfileView, UserView
 
 _ME = select(
     User.id,
@@ -27,6 +27,21 @@ _ME = select(
     Profile.display_name,
     User.created_at,
 ).join(Profile, Profile.user_id == User.id)
+
+_PASSWORD_OWNER = (
+    select(
+        User.id.label("user_id"),
+        User.email,
+        User.phone,
+        Profile.username,
+        Profile.display_name,
+        Profile.first_name,
+        Profile.last_name,
+        User.password_hash,
+    )
+    .join(Profile, Profile.user_id == User.id)
+    .where(User.deleted_at.is_(None))
+)
 
 _CARD = select(User.id, Profile.username, Profile.display_name, Profile.bio).join(Profile, Profile.user_id == User.id)
 
@@ -110,6 +125,11 @@ class UserRepository(Repository[User]):
         async with self.db.reading(fresh=True) as connection:
             row = (await connection.execute(_CANDIDATE, named)).mappings().one()
         return msgspec.convert(dict(row), LoginCandidate)
+
+    async def password_owner(self, user_id: UserId) -> PasswordOwner | None:
+        async with self.db.reading() as connection:
+            row = (await connection.execute(_PASSWORD_OWNER.where(User.id == user_id))).mappings().one_or_none()
+        return PasswordOwner(**row) if row is not None else None
 
     async def view(self, user_id: UserId) -> UserView | None:
         async with self.db.reading() as connection:

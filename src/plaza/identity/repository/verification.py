@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import and_, delete, not_, or_, select
 
 from plaza.core.db import Repository
+from plaza.domain_events.identity import UserId
 from plaza.identity.models import Purpose, VerificationToken
 
 
@@ -29,6 +30,13 @@ class VerificationRepository(Repository[VerificationToken]):
     async def address_of_link(self, link_hash: bytes, purpose: Purpose) -> str | None:
         async with self.db.reading() as connection:
             statement = select(VerificationToken.address).where(
+                VerificationToken.link_hash == link_hash, VerificationToken.purpose == purpose.value
+            )
+            return (await connection.execute(statement)).scalar()
+
+    async def owner_of_link(self, link_hash: bytes, purpose: Purpose) -> UserId | None:
+        async with self.db.reading() as connection:
+            statement = select(VerificationToken.user_id).where(
                 VerificationToken.link_hash == link_hash, VerificationToken.purpose == purpose.value
             )
             return (await connection.execute(statement)).scalar()

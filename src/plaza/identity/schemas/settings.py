@@ -14,7 +14,8 @@ class IdentitySettings(msgspec.Struct, frozen=True):
     """Times in seconds. `hash_queue` is how many passwords may wait for one of the `hash_threads`.
 
     `code_mails` and `code_texts` are what one address may be sent, `country_texts_*` what all numbers of one country together may. Of
-    the `sms_*_prefixes` the longest that fits decides; with a list of allowed ones all others are closed.
+    the `sms_*_prefixes` the longest that fits decides; with a list of allowed ones all others are closed. `password_words` are names of
+    the operator and the product, which no password may hold.
 
     `mfa_tries` wrong codes end one login, `mfa_failures` of one person, in `mfa_failures_s`, all of theirs for that long. `shown_name` is
     what authenticators call this place.
@@ -42,6 +43,7 @@ class IdentitySettings(msgspec.Struct, frozen=True):
     login_failures: int = 5
     login_wait_s: int = 30
     login_wait_max_s: int = 900
+    password_words: tuple[str, ...] = ("plaza",)
     hash_threads: int = 2
     hash_queue: int = 64
     unverified_days: int = 30
@@ -56,6 +58,8 @@ class IdentitySettings(msgspec.Struct, frozen=True):
                 parse(getattr(self, name))
             except ValueError:
                 raise ValueError(f"{name} must read like 5 per 15 minute") from None
+        if any(len(each) < 4 for each in self.password_words):
+            raise ValueError("password_words have 4 letters or more: shorter ones hide in too many words")
         for name in ("sms_allowed_prefixes", "sms_denied_prefixes"):
             if not all(_PREFIX.fullmatch(each) for each in getattr(self, name)):
                 raise ValueError(f"{name} must read like +49,+1876")

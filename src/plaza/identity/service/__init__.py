@@ -10,6 +10,7 @@ from plaza.identity.service.mfa import MfaService
 from plaza.identity.service.newcomers import Newcomers
 from plaza.identity.service.notices import Change, SecurityNotices
 from plaza.identity.service.pace import SendingPace
+from plaza.identity.service.password_changes import PasswordService
 from plaza.identity.service.passwords import PasswordHasher
 from plaza.identity.service.phones import PhoneService
 from plaza.identity.service.profiles import ProfileService
@@ -35,6 +36,7 @@ __all__ = [
     "MfaService",
     "Newcomers",
     "PasswordHasher",
+    "PasswordService",
     "PhoneService",
     "ProfileService",
     "RecoveryCodeService",

@@ -44,9 +44,14 @@ def canonical(password: str) -> str:
 
 
 def check_password(
-    password: str, *, email: str | None, phone: str | None = None, names: Sequence[str | None] = ()
+    password: str,
+    *,
+    words: Sequence[str],
+    email: str | None,
+    phone: str | None = None,
+    names: Sequence[str | None] = (),
 ) -> None:
-    """`password` is canonical. Raises PasswordTooWeak and PasswordTooCommon."""
+    """`password` is canonical; `words` are what every guesser here tries first. Raises PasswordTooWeak and PasswordTooCommon."""
     if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
         raise PasswordTooWeak
     folded = password.casefold()
@@ -54,7 +59,7 @@ def check_password(
         raise PasswordTooCommon
     local = email.rpartition("@")[0] if email else ""
     number = phone[-_OF_NUMBER:] if phone else ""
-    if any(_holds(folded, own.casefold()) for own in (local, number, *names) if own):
+    if any(_holds(folded, own.casefold()) for own in (local, number, *names, *words) if own):
         raise PasswordTooWeak
 
 

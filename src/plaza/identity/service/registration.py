@@ -84,7 +84,7 @@ class RegistrationService(Service):
         sealed = None
         if given.password is not None:
             password = canonical(given.password)
-            check_password(password, email=email, phone=phone, names=[name])
+            check_password(password, words=self.settings.password_words, email=email, phone=phone, names=[name])
             sealed = self.vault.seal(await self.hasher.hash(password))
         request = StartRegistration(email=email, phone=phone, password_hash=sealed, display_name=name)
         (await self._request(request)).unwrap()

@@ -44,7 +44,7 @@ class UserService(Service):
         address = normalized_email(email)
         name = cleaned_line(display_name, "display_name") if display_name is not None else NAMELESS
         password = canonical(password)
-        check_password(password, email=address, names=[display_name])
+        check_password(password, words=self.settings.password_words, email=address, names=[display_name])
         return await self._create(
             address, await self.hasher.hash(password), name, is_staff=is_staff, is_superuser=is_superuser
         )

@@ -129,6 +129,10 @@ class VerificationTokens:
         outcome = self._decide(tokens, lambda token: hmac.compare_digest(token.link_hash, link_hash) and suits(token))
         return outcome or Refused(CodeInvalid.code)
 
+    async def owner_of_link(self, purpose: Purpose, link: str) -> UserId | None:
+        """Whoever it was made for, whether it still opens anything or not."""
+        return await self.verifications.owner_of_link(_link_hash(link), purpose)
+
     async def void(self, purpose: Purpose, address: str) -> None:
         """Whatever was sent to that address for this opens nothing any more."""
         for token in await self._of_address(purpose, address, None):
