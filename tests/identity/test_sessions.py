@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-import httpx
 import pytest
 from sqlalchemy import text
 
@@ -17,7 +16,7 @@ from plaza.core.ids import uuid7
 from plaza.core.result import Failure, Success
 from plaza.domain_events.identity import SessionId
 from plaza.identity import SessionService, TokenPair, TokenService
-from tests.identity.builders import ELSEWHERE, HERE, PASSWORD, Person, a_person, is_accepted, logged_in
+from tests.identity.builders import ELSEWHERE, HERE, Person, a_person, is_accepted, logged_in
 from tests.support.clock import ManualClock
 from tests.support.stage import Stage, configuration_for
 
@@ -214,104 +213,7 @@ async def test_only_hashes_are_stored(plaza: Stage) -> None:
                 assert secret.encode().hex() not in rows
 
 
-# Over HTTP: bodies, cookies, lists
-
-
-async def login(client: httpx.AsyncClient, *, cookie: bool) -> httpx.Response:
-    answer = await client.post(
-        f"/api/v1/auth/login?cookie={str(cookie).lower()}", json={"identifier": ADA, "password": PASSWORD}
-    )
-    assert answer.status_code == 200
-    return answer
-
-
-def cookie_of(answer: httpx.Response) -> dict[str, str]:
-    """Its parts in lower case, the value under "value"."""
-    [header] = answer.headers.get_list("set-cookie")
-    first, *rest = [part.strip() for part in header.split(";")]
-    name, _, value = first.partition("=")
-    assert name == "plaza_refresh"
-    return {"value": value.strip('"'), **{key.lower(): text for key, _, text in (part.partition("=") for part in rest)}}
-
-
-async def test_the_cookie_holds_the_refresh_token_where_scripts_cannot_read_it(
-    plaza: Stage, client: httpx.AsyncClient
-) -> None:
-    await a_person(plaza)
-    answer = await login(client, cookie=True)
-    assert answer.json()["refresh_token"] is None
-    cookie = cookie_of(answer)
-    assert cookie["path"] == "/api/v1/auth"
-    assert cookie["samesite"].lower() == "strict"
-    assert cookie["max-age"] == str(7 * 86_400)
-    assert "httponly" in cookie
-    assert "secure" not in cookie  # this stage speaks http
-    assert "domain" not in cookie
-
-
-async def test_a_token_that_came_by_cookie_goes_back_by_cookie_only(plaza: Stage, client: httpx.AsyncClient) -> None:
-    await a_person(plaza)
-    first = cookie_of(await login(client, cookie=True))["value"]
-    answer = await client.post("/api/v1/auth/token/refresh")
-    assert answer.status_code == 200
-    assert answer.json()["refresh_token"] is None
-    assert cookie_of(answer)["value"] != first
-    assert answer.headers["Cache-Control"] == "no-store"
-
-
-async def test_without_the_wish_for_a_cookie_there_is_none(plaza: Stage, client: httpx.AsyncClient) -> None:
-    await a_person(plaza)
-    answer = await login(client, cookie=False)
-    assert "set-cookie" not in answer.headers
-    again = await client.post("/api/v1/auth/token/refresh", json={"refresh_token": answer.json()["refresh_token"]})
-    assert again.status_code == 200
-    assert again.json()["refresh_token"]
-    assert "set-cookie" not in again.headers
-    into_cookie = await client.post(
-        "/api/v1/auth/token/refresh?cookie=true", json={"refresh_token": again.json()["refresh_token"]}
-    )
-    assert into_cookie.json()["refresh_token"] is None
-    assert cookie_of(into_cookie)["value"]
-
-
-async def test_the_cookie_opens_nothing_else(plaza: Stage, client: httpx.AsyncClient) -> None:
-    await a_person(plaza)
-    value = cookie_of(await login(client, cookie=True))["value"]
-    client.cookies.clear()
-    for path in ("/api/v1/auth/user", "/api/v1/auth/sessions", "/api/v1/chat/conversations"):
-        answer = await client.get(path, headers={"Cookie": f"plaza_refresh={value}"})
-        assert (answer.status_code, answer.json()["code"]) == (401, "UNAUTHENTICATED")
-
-
-async def test_nothing_to_refresh_with(plaza: Stage, client: httpx.AsyncClient) -> None:
-    answer = await client.post("/api/v1/auth/token/refresh", json={})
-    assert (answer.status_code, answer.json()["code"]) == (401, "UNAUTHENTICATED")
-    assert (await client.post("/api/v1/auth/logout")).status_code == 401
-
-
-async def test_logout_by_each_proof(plaza: Stage, client: httpx.AsyncClient) -> None:
-    await a_person(plaza)
-
-    by_bearer = await logged_in(plaza, ADA)
-    answer = await client.post(
-        "/api/v1/auth/logout", headers={"Authorization": f"Bearer {by_bearer.pair.access_token}"}
-    )
-    assert (answer.status_code, answer.content) == (204, b"")
-
-    by_body = await logged_in(plaza, ADA)
-    answer = await client.post("/api/v1/auth/logout", json={"refresh_token": by_body.refresh_token})
-    assert answer.status_code == 204
-
-    by_cookie = (await login(client, cookie=True)).json()["access_token"]
-    answer = await client.post("/api/v1/auth/logout")
-    assert answer.status_code == 204
-    assert cookie_of(answer)["value"] in ("", "null")
-
-    for person in (by_bearer, by_body):
-        assert not await is_accepted(plaza, person.pair.access_token)
-        assert await is_refused(plaza, person.refresh_token)
-    assert not await is_accepted(plaza, by_cookie)
-    assert (await client.post("/api/v1/auth/logout", json={"refresh_token": by_body.refresh_token})).status_code == 204
+# Over HTTP
 
 
 async def test_logout_all_ends_every_own_session_and_no_other(plaza: Stage) -> None:

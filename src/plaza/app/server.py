@@ -26,6 +26,7 @@ from plaza.core.clock import Clock
 from plaza.core.http import ANONYMOUS, Authenticator, bind
 from plaza.core.http.authentication import Authentication, provide_actor, provide_caller
 from plaza.core.http.authorization import Authorization
+from plaza.core.http.cookies import OwnPages
 from plaza.core.http.edge import Edge
 from plaza.core.http.health import HealthController
 from plaza.core.http.idempotency import MAX_BODY, Idempotency
@@ -70,7 +71,7 @@ def litestar(runtime: Runtime) -> Litestar:
             DefineMiddleware(RequestLimits, limits=parts[RateLimits]),
             DefineMiddleware(Idempotency, clock=parts[Clock]),
         ],
-        guards=[Authorization(parts[Clock])],
+        guards=[Authorization(parts[Clock]), OwnPages((plaza.base_url, *plaza.cors_origins))],
         dependencies={
             "actor": Provide(provide_actor, sync_to_thread=False),
             "caller": Provide(provide_caller, sync_to_thread=False),

@@ -12,7 +12,7 @@ from litestar.params import FromPath, JSONBody
 
 from plaza.core.composition import Parts
 from plaza.core.db import Page
-from plaza.core.http import ANONYMOUS, NOT_IDEMPOTENT, bind, documented
+from plaza.core.http import ANONYMOUS, NOT_IDEMPOTENT, bind, by_cookie, documented
 from plaza.core.http.limits import UNLIMITED
 from plaza.core.http.openapi import DeclaredErrors, document
 from plaza.core.result import DomainError, ServiceResult, success
@@ -94,6 +94,10 @@ class ToyController(Controller):
     async def name(self, data: JSONBody[ToyPatch]) -> Toy:
         return (await self.shelf.take()).unwrap()
 
+    @post("/moves", opt={**NOT_IDEMPOTENT, **by_cookie("toy")})
+    async def move(self, data: JSONBody[Move]) -> Toy:
+        return (await self.shelf.take()).unwrap()
+
     @get("/cellar", include_in_schema=False)
     async def cellar(self) -> Toy:
         return (await self.shelf.take()).unwrap()
@@ -147,6 +151,11 @@ def test_the_edge_adds_what_it_may_answer_on_such_a_route_and_no_more(toys: dict
     }
 
 
+def test_a_route_that_takes_a_cookie_refuses_foreign_pages(toys: dict[str, Any]) -> None:
+    assert "PERMISSION_DENIED" in refusals(toys, "post", "/toys/moves")["403"]
+    assert "PERMISSION_DENIED" not in refusals(toys, "post", "/toys/names")["403"]
+
+
 def test_every_error_is_a_problem(toys: dict[str, Any]) -> None:
     responses = toys["paths"]["/toys/{toy_id}/plays"]["post"]["responses"]
     for status in refusals(toys, "post", "/toys/{toy_id}/plays"):
@@ -172,6 +181,11 @@ def test_a_route_wants_a_bearer_unless_it_is_anonymous(toys: dict[str, Any]) -> 
     assert toys["components"]["securitySchemes"] == {"bearer": {"type": "http", "scheme": "bearer"}}
     assert toys["paths"]["/toys"]["get"]["security"] == [{}]
     assert toys["paths"]["/toys/{toy_id}/plays"]["post"]["security"] == [{"bearer": []}]
+
+
+def test_a_body_is_needed_where_one_of_its_fields_is(toys: dict[str, Any]) -> None:
+    assert toys["paths"]["/toys/{toy_id}/plays"]["post"]["requestBody"]["required"] is False
+    assert toys["paths"]["/toys/moves"]["post"]["requestBody"]["required"] is True
 
 
 def test_204_has_no_content(toys: dict[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """The HTTP edge, outermost first: `edge` (ids, headers, logs, deadline), Litestar's routing, `authentication`, `limits`, `idempotency`,
-`authorization`, then controllers whose services were bound at start (`binding`), `problems` for whatever goes wrong, `openapi` for
-what may.
+`authorization` and `cookies`, then controllers whose services were bound at start (`binding`), `problems` for whatever goes wrong,
+`openapi` for what may.
 """
 
 from plaza.core.http.authentication import Authenticator
@@ -14,6 +14,7 @@ from plaza.core.http.authorization import (
     permission,
 )
 from plaza.core.http.binding import bind
+from plaza.core.http.cookies import by_cookie
 from plaza.core.http.idempotency import NOT_IDEMPOTENT
 from plaza.core.http.limits import RouteLimit, limited
 from plaza.core.http.openapi import documented
@@ -34,6 +35,7 @@ __all__ = [
     "Problem",
     "RouteLimit",
     "bind",
+    "by_cookie",
     "documented",
     "limited",
     "permission",

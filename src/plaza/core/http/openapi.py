@@ -27,6 +27,7 @@ from plaza.core.errors import (
     IdempotencyKeyReused,
     NotFound,
     PayloadTooLarge,
+    PermissionDenied,
     RateLimited,
     Unavailable,
     ValidationFailed,
@@ -63,6 +64,8 @@ def errors_of_handler(handler: HTTPRouteHandler, parts: Parts) -> dict[type[Doma
         found.update(dict.fromkeys(getattr(method, "__refuses__", ())))
     options = handler.opt
     found.update(dict.fromkeys(refusals_of(options)))
+    if options.get("cookie"):
+        found[PermissionDenied] = None
     if not options.get("unlimited"):
         found[RateLimited] = None
     names = handler.parsed_fn_signature.parameters
@@ -120,7 +123,16 @@ def document(app: Litestar) -> dict[str, Any]:
         for method, operation in operations.items():
             operation["security"] = [{}] if (path, method) in anonymous else [{"bearer": []}]
             operation["responses"].get("204", {}).pop("content", None)
+            if method == "post" and "requestBody" in operation:
+                operation["requestBody"]["required"] = _has_required_fields(operation["requestBody"], components)
     return schema
+
+
+def _has_required_fields(body: dict[str, Any], components: dict[str, Any]) -> bool:
+    """A POST without a body is read as an empty object."""
+    shapes = [content.get("schema", {}) for content in body.get("content", {}).values()]
+    named = [components.get("schemas", {}).get(each.get("$ref", "").rpartition("/")[2], each) for each in shapes]
+    return not all(each.get("type") == "object" and not each.get("required") for each in named)
 
 
 def _subclasses(kind: type[Any]) -> Iterator[type[Any]]:

@@ -7,7 +7,7 @@ from litestar.datastructures import Cookie
 from msgspec.structs import replace
 
 from plaza.core.actor import Actor
-from plaza.core.http import ANONYMOUS, NOT_IDEMPOTENT, Client
+from plaza.core.http import ANONYMOUS, NOT_IDEMPOTENT, Client, by_cookie
 from plaza.core.settings import PlazaSettings
 from plaza.domain_events.identity import SessionId
 from plaza.identity.schemas import IdentitySettings, Origin, TokenPair
@@ -16,7 +16,7 @@ PREFIX = "/api/v1/auth"
 COOKIE = "plaza_refresh"
 
 # A way in: open to everybody, and what it answers is not stored.
-TOKENS = {**ANONYMOUS, **NOT_IDEMPOTENT}
+TOKENS = {**ANONYMOUS, **NOT_IDEMPOTENT, **by_cookie(COOKIE)}
 
 
 class TokenController(Controller):
