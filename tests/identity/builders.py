@@ -13,8 +13,8 @@ from plaza.core.errors import Unauthenticated
 from plaza.core.result import ServiceResult
 from plaza.domain_events.identity import UserId
 from plaza.identity import Origin, TokenPair, TokenService, UserService
-from plaza.identity.schemas import LoginInput, RegistrationInput, VerifyEmailInput
-from plaza.identity.service import LoginService, RegistrationService
+from plaza.identity.schemas import LoginInput, PhoneCodeInput, PhoneInput, RegistrationInput, VerifyEmailInput
+from plaza.identity.service import LoginService, PhoneService, RegistrationService
 from tests.support.stage import Stage
 from tests.support.waiting import eventually
 
@@ -47,6 +47,15 @@ async def a_person(plaza: Stage, email: str = "ada@example.com", *, name: str = 
 async def logged_in(plaza: Stage, email: str, password: str = PASSWORD, origin: Origin = HERE) -> Person:
     pair = (await plaza[LoginService].login(LoginInput(identifier=email, password=password), origin)).unwrap()
     return Person(pair.user.id, email, pair, await plaza[TokenService].authenticate(pair.access_token))
+
+
+async def by_phone(plaza: Stage, phone: str, origin: Origin = HERE) -> Person:
+    """Signed up, or logged in again, by a code that went to the number."""
+    before = len(await codes_to(plaza, phone, at_least=0))
+    (await plaza[PhoneService].send_code(None, PhoneInput(phone=phone))).unwrap()
+    code = (await codes_to(plaza, phone, at_least=before + 1))[-1]
+    pair = (await plaza[PhoneService].log_in(PhoneCodeInput(phone=phone, code=code), origin)).unwrap()
+    return Person(pair.user.id, "", pair, await plaza[TokenService].authenticate(pair.access_token))
 
 
 async def register(plaza: Stage, email: str, password: str | None = PASSWORD, name: str | None = "Ada") -> None:
@@ -85,7 +94,7 @@ async def codes_to(plaza: Stage, email: str, *, at_least: int = 1) -> list[str]:
     codes: list[str] = []
 
     async def arrived() -> bool:
-        bodies = [mail["body"] for mail in await mails_to(plaza, email)]
+        bodies = [mail["body"] for mail in await mails_to(plaza, email, at_least=min(at_least, 1))]
         found = [_CODE.findall(body) for body in bodies]
         assert all(len(each) <= 1 for each in found), bodies
         codes[:] = [code for each in found for code in each]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from plaza.core.jobs import cron, job
 from plaza.core.result import ServiceResult
-from plaza.identity.schemas import ResendCode, SendPasswordReset, StartRegistration
+from plaza.identity.schemas import ResendCode, SendPasswordReset, SendPhoneCode, StartRegistration
 from plaza.identity.service import (
     KeyService,
     MfaService,
     PasswordService,
+    PhoneService,
     RegistrationService,
     SessionService,
     UserService,
@@ -28,6 +29,11 @@ async def resend_code(payload: ResendCode, registrations: RegistrationService) -
 @job(queue="mail", outside=True)
 async def send_password_reset(payload: SendPasswordReset, passwords: PasswordService) -> ServiceResult[None]:
     return await passwords.send_reset(payload)
+
+
+@job(queue="mail", outside=True)
+async def send_phone_code(payload: SendPhoneCode, phones: PhoneService) -> ServiceResult[None]:
+    return await phones.deliver_code(payload)
 
 
 @cron(hour=3, minute=10, outside=True)

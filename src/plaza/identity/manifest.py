@@ -101,12 +101,6 @@ context = Context(
             name="identity.password_reset", subject="Set a new Plaza password", template="identity/password_reset"
         ),
         NotificationType(name="identity.phone_code", template="identity/phone_code", channels=("sms",)),
-        NotificationType(
-            name="identity.phone_changed",
-            subject="The phone number of your Plaza account",
-            template="identity/phone_changed",
-            channels=("email", "sms"),
-        ),
         NotificationType(name="identity.phone_taken", template="identity/phone_taken", channels=("sms",)),
         NotificationType(
             name="identity.security_notice",

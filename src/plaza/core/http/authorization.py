@@ -2,7 +2,8 @@
 
 A route needs a signed-in actor; its `opt` says what more or less, and options merge: `opt={**STEP_UP, **limited(...)}`.
 
-    ANONYMOUS             nobody need be signed in; a token that is no good is ignored
+    ANONYMOUS             nobody need be signed in; a token that is no good is ignored. With CREDENTIALS or STEP_UP it is not: who
+                          sends a token means the account that it stands for
     permission("x.y")     staff's, declared by a context as a `Permission`
     READING               reads although it is a POST: an API key needs <context>:read instead of <context>:write
     CREDENTIALS           only the person: no API key, no impersonator (credentials and money)
@@ -79,7 +80,7 @@ class Authorization:
     async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
         options, scope = handler.opt, _state(connection)
         actor: Actor | None = scope.get("actor")
-        if options.get("anonymous"):
+        if options.get("anonymous") and (not options.get("credentials") or not _came_with_token(scope)):
             return
         if actor is None:
             raise scope.get("authentication_error") or Unauthenticated()
@@ -108,7 +109,7 @@ class Authorization:
 
 def refusals_of(options: Mapping[str, Any]) -> tuple[type[DomainError], ...]:
     """What the guard may answer on a route of these options, for the API's description."""
-    if options.get("anonymous"):
+    if options.get("anonymous") and not options.get("credentials"):
         return ()
     found: list[type[DomainError]] = [Unauthenticated, InsufficientScope]
     if options.get("credentials"):
@@ -127,6 +128,10 @@ def _in_scope(actor: Actor, options: Mapping[str, Any], method: str) -> bool:
         return False
     access = "read" if method in _SAFE or options.get("reading") else "write"
     return actor.allows(f"{options.get('context', '')}:{access}")
+
+
+def _came_with_token(scope: Mapping[str, Any]) -> bool:
+    return scope.get("actor") is not None or scope.get("authentication_error") is not None
 
 
 def _state(connection: ASGIConnection[Any, Any, Any, Any]) -> dict[str, Any]:

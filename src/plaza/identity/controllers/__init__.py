@@ -3,6 +3,7 @@
 from plaza.identity.controllers.logins import LoginController
 from plaza.identity.controllers.mfa import MfaController, MfaLoginController
 from plaza.identity.controllers.passwords import PasswordController
+from plaza.identity.controllers.phones import PhoneController
 from plaza.identity.controllers.registration import RegistrationController
 from plaza.identity.controllers.sessions import SessionController
 from plaza.identity.controllers.signing_keys import KeyController
@@ -14,6 +15,7 @@ __all__ = [
     "MfaController",
     "MfaLoginController",
     "PasswordController",
+    "PhoneController",
     "RegistrationController",
     "SessionController",
     "UserController",

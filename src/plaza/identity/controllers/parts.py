@@ -27,7 +27,7 @@ class TokenController(Controller):
 
     def tokens(self, pair: TokenPair, *, by_cookie: bool) -> Response[TokenPair]:
         headers = {"Cache-Control": "no-store"}
-        if not by_cookie:
+        if not by_cookie or pair.refresh_token is None:
             return Response(pair, headers=headers)
         cookie = Cookie(
             COOKIE,

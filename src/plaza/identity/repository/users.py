@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from plaza.core.db import Repository
 from plaza.domain_events.identity import UserId
-from plaza.identity.errors import UsernameTaken
+from plaza.identity.errors import EmailTaken, PhoneTaken, UsernameTaken
 from plaza.identity.models import Profile, User, UserStatus
 from plaza.identity.schemas import Card, Identifier, LoginCandidate, PasswordOwner, Preferences, ProfileView, UserView
 
@@ -49,7 +49,8 @@ _CARD = select(User.id, Profile.username, Profile.display_name, Profile.bio).joi
 _CANDIDATE = text(
     """select u.id as user_id, u.status, u.password_hash,
       (select t.password_hash from identity_verification_token t
-        where t.address = :email and t.purpose = 'email_verification' and t.used_at is null and t.password_hash is not null
+        where t.address in (:email, :phone) and t.purpose in ('email_verification', 'phone_login')
+          and t.used_at is null and t.password_hash is not null
         order by t.created_at desc, t.id desc limit 1) as outstanding_hash,
       exists (select from identity_session s where s.user_id = u.id and s.ip = :ip and s.user_agent = :user_agent) as on_known_device
     from (select) as one left join identity_user u on u.deleted_at is null and u.id = (
@@ -72,6 +73,10 @@ class UserRepository(Repository[User]):
         match = User.email == email if email is not None else User.phone == phone
         statement = self.rows(deleted=True).where(match).with_for_update()
         return (await self.db.session.scalars(statement, execution_options={"populate_existing": True})).one_or_none()
+
+    async def id_by_phone(self, phone: str) -> UserId | None:
+        found: UserId | None = await self.db.session.scalar(select(User.id).where(User.phone == phone))
+        return found
 
     async def insert_pending(
         self, id: UserId, *, email: str | None = None, phone: str | None = None, display_name: str, now: datetime
@@ -156,6 +161,16 @@ class UserRepository(Repository[User]):
         except IntegrityError as error:
             if "identity_profile_username_key" in str(error.orig):
                 raise UsernameTaken from error
+            raise
+
+    async def store_contacts(self) -> None:
+        """Raises EmailTaken and PhoneTaken, should somebody else have been faster."""
+        try:
+            await self.db.session.flush()
+        except IntegrityError as error:
+            for constraint, taken in (("identity_user_email_key", EmailTaken), ("identity_user_phone_key", PhoneTaken)):
+                if constraint in str(error.orig):
+                    raise taken from error
             raise
 
     async def profile_view(self, user_id: UserId) -> ProfileView | None:

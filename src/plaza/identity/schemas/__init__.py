@@ -33,6 +33,7 @@ from plaza.identity.schemas.mfa import (
     TotpConfirmInput,
     TotpSetup,
 )
+from plaza.identity.schemas.phones import PhoneCodeInput, PhoneInput, SendPhoneCode
 from plaza.identity.schemas.registration import (
     EmailInput,
     RegistrationInput,
@@ -79,6 +80,8 @@ __all__ = [
     "NewUser",
     "Origin",
     "PasswordOwner",
+    "PhoneCodeInput",
+    "PhoneInput",
     "Preferences",
     "PreferencesPatch",
     "ProfilePatch",
@@ -94,6 +97,7 @@ __all__ = [
     "SendEmailChangeCode",
     "SendMagicLink",
     "SendPasswordReset",
+    "SendPhoneCode",
     "SessionPatch",
     "SessionView",
     "StartRegistration",

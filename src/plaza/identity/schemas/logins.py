@@ -28,7 +28,10 @@ class RefreshInput(Input, frozen=True, kw_only=True):
 
 
 class TokenPair(View, frozen=True, kw_only=True):
-    """`expires_in` seconds is the access token's life. `refresh_token` is null where the cookie holds it."""
+    """`expires_in` seconds is the access token's life. `refresh_token` is null where the cookie holds it, or where it
+
+    stays the one that the session has.
+    """
 
     access_token: str
     refresh_token: str | None

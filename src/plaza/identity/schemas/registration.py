@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-
-from msgspec import Meta
+from typing import Literal
 
 from plaza.core.crypto import Sealed
 from plaza.core.messages import JobPayload
 from plaza.core.schemas import Input, View
-from plaza.identity.schemas.fields import EmailAddress, Line
+from plaza.identity.schemas.fields import EmailAddress, Line, PhoneNumber
 
 
 class RegistrationInput(Input, frozen=True, kw_only=True):
     """Either of `email` and `phone`."""
 
     email: EmailAddress | None = None
-    phone: Annotated[str, Meta(max_length=32)] | None = None
+    phone: PhoneNumber | None = None
     password: str | None = None
     display_name: Line | None = None
 

@@ -9,12 +9,12 @@ from plaza.core.errors import RateLimited, Unavailable, ValidationFailed
 from plaza.core.result import ServiceResult, failure
 from plaza.core.service import Service, command, flow
 from plaza.domain_events.identity import UserId
-from plaza.identity.errors import AccountDisabled, EmailNotVerified, InvalidCredentials
+from plaza.identity.errors import AccountDisabled, EmailNotVerified, InvalidCredentials, PhoneNotVerified
 from plaza.identity.gateways import LoginFailures
 from plaza.identity.models import UserStatus
 from plaza.identity.repository import UserRepository
 from plaza.identity.schemas import Admission, Identifier, LoginCandidate, LoginInput, Origin, Proof, TokenPair
-from plaza.identity.service.contacts import normalized_email
+from plaza.identity.service.contacts import normalized_email, normalized_phone
 from plaza.identity.service.gate import LoginGate
 from plaza.identity.service.passwords import PasswordHasher, canonical
 from plaza.identity.service.tokens import TokenService
@@ -35,11 +35,20 @@ class LoginService(Service):
         self.gate, self.tokens, self.hasher, self.failures = gate, tokens, hasher, failures
         self.users = UserRepository(db)
 
-    @flow(InvalidCredentials, EmailNotVerified, AccountDisabled, RateLimited, Unavailable, TokenService.answer)
+    @flow(
+        InvalidCredentials,
+        EmailNotVerified,
+        PhoneNotVerified,
+        AccountDisabled,
+        RateLimited,
+        Unavailable,
+        TokenService.answer,
+    )
     async def login(self, given: LoginInput, origin: Origin) -> ServiceResult[TokenPair]:
-        """An address with an unconfirmed registration answers EMAIL_NOT_VERIFIED to that registration's password, also where the address
+        """An address with an unconfirmed registration answers EMAIL_NOT_VERIFIED (a number PHONE_NOT_VERIFIED) to the password of that
 
-        belongs to somebody else already: else everybody could register an address and learn from a login whether it was free.
+        registration, also where the address belongs to somebody else already: else everybody could register an address and learn from
+        a login whether it was free.
         """
         identifier, password = spelled(given.identifier), canonical(given.password)
         self.hasher.refuse_if_full()
@@ -51,7 +60,8 @@ class LoginService(Service):
             hashes.append(candidate.outstanding_hash)
         own, *outstanding = await self.hasher.matches(password, hashes)
         if not own:
-            return failure(EmailNotVerified() if any(outstanding) else InvalidCredentials())
+            unproved = PhoneNotVerified() if identifier.phone else EmailNotVerified()
+            return failure(unproved if any(outstanding) else InvalidCredentials())
         if candidate.status not in (UserStatus.ACTIVE, UserStatus.WAITLISTED) or candidate.user_id is None:
             return failure(AccountDisabled())
         await self.failures.forget(key)
@@ -74,9 +84,9 @@ class LoginService(Service):
 
 def spelled(identifier: str) -> Identifier:
     identifier = identifier.strip()[:MAX_IDENTIFIER]
-    if identifier.startswith("+"):
-        return Identifier(phone=identifier)
-    if "@" in identifier:
-        with suppress(ValidationFailed):
+    with suppress(ValidationFailed):
+        if identifier.startswith("+"):
+            return Identifier(phone=normalized_phone(identifier))
+        if "@" in identifier:
             return Identifier(email=normalized_email(identifier))
     return Identifier(username=identifier.casefold())

@@ -50,18 +50,22 @@ class SecurityNotices(Service):
         self.users = UserRepository(db)
 
     @command()
-    async def tell(self, user_id: UserId, change: Change, *, detail: str = "") -> ServiceResult[None]:
+    async def tell(
+        self, user_id: UserId, change: Change, *, detail: str = "", former_phone: str | None = None
+    ) -> ServiceResult[None]:
         """Part of the transaction that makes the change. By mail, else by text message, to a contact that is proved.
 
-        `detail` is what the owner knows it by: the name of a passkey, a provider. Never a secret.
+        `detail` is what the owner knows it by: the name of a passkey, a provider. Never a secret. A `former_phone` is told too.
         """
         user = await self.users.get(user_id)
         if user is None:
             return success(None)
         if user.email is not None and user.email_verified_at is not None:
             await self.messages.mail("identity.security_notice", user.email, self._data(change, detail))
-        elif user.phone is not None and user.phone_verified_at is not None and self.messages.can_text:
+        elif former_phone is None and user.phone is not None and user.phone_verified_at is not None and self.messages.can_text:
             await self.messages.text("identity.security_notice", user.phone, self._data(change, detail))
+        if former_phone is not None and self.messages.can_text:
+            await self.messages.text("identity.security_notice", former_phone, self._data(change, detail))
         return success(None)
 
     def _data(self, change: Change, detail: str) -> dict[str, str]:

@@ -22,7 +22,7 @@ from plaza.identity.errors import UsernameReserved, UsernameTaken, UserNotFound
 from plaza.identity.models import Profile, User
 from plaza.identity.repository import UserRepository
 from plaza.identity.schemas import Card, LookupInput, Preferences, ProfilePatch, ProfileView, UserPatch, UserView
-from plaza.identity.service.contacts import cleaned_line, normalized_email
+from plaza.identity.service.contacts import cleaned_line, normalized_email, normalized_phone
 
 _USERNAME = re.compile(r"[A-Za-z0-9_-]{3,30}")
 _LOCALE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
@@ -74,8 +74,9 @@ class ProfileService(Service):
         if sum(each is not None for each in (given.username, given.email, given.phone)) != 1:
             return failure(ValidationFailed("Give one of username, email and phone."))
         email = normalized_email(given.email) if given.email is not None else None
+        phone = normalized_phone(given.phone) if given.phone is not None else None
         username = given.username.strip().casefold() if given.username is not None else None
-        found = await self.users.lookup(email=email, phone=given.phone, username=username)
+        found = await self.users.lookup(email=email, phone=phone, username=username)
         return success(found) if found is not None else failure(UserNotFound())
 
     @query()
