@@ -12,7 +12,7 @@ from sqlalchemy import text
 from plaza.audit import AuditEntry, AuditService, ChainService, Head
 from plaza.audit.service import chain
 from plaza.core.crypto import Vault
-from plaza.core.personal_data import Person
+from plaza.core.personal_data import Erased, Person
 from plaza.core.result import ServiceResult
 from plaza.core.service import Service, command
 from tests.audit.builders import at_position, entries, sealed, somebody, tampering, told, verified
@@ -178,8 +178,8 @@ async def test_erasing_a_person_leaves_the_chain_whole(plaza: Stage) -> None:
     await sealed(plaza)
     await told(plaza, ada, after={"email": "lovelace@example.com"})  # not sealed when it is emptied
 
-    assert (await plaza[AuditService].erase(Person(ada.user_id))).unwrap() == {"entries": 3}
-    assert (await plaza[AuditService].erase(Person(ada.user_id))).unwrap() == {"entries": 0}
+    assert (await plaza[AuditService].erase(Person(ada.user_id))).unwrap() == Erased({"entries": 3})
+    assert (await plaza[AuditService].erase(Person(ada.user_id))).unwrap() == Erased({"entries": 0})
     found = await verified(plaza)
     assert (found.erased, found.broken) == (2, None)
     await sealed(plaza)

@@ -12,10 +12,21 @@ from plaza.core.result import ServiceResult
 
 
 class Person(msgspec.Struct, frozen=True):
-    """`contacts` are addresses and numbers as they are stored: some know people only by these."""
+    """`contacts` are addresses and numbers as they are stored: some know people only by these.
+
+    With `erase_texts` an erasure takes what they wrote to others, too, and not only their name from it.
+    """
 
     user_id: UUID
     contacts: tuple[str, ...] = ()
+    erase_texts: bool = False
+
+
+class Erased(msgspec.Struct, frozen=True):
+    """How many rows of each kind were taken this time. Not `finished`: there is more, and `erase` is to be called again."""
+
+    counts: dict[str, int]
+    finished: bool = True
 
 
 class Piece(NamedTuple):
@@ -32,8 +43,11 @@ class PersonalData(Protocol):
         """Only what is theirs: of what they share with others, their own part. Each piece is read to its end before the next."""
         ...
 
-    async def erase(self, person: Person) -> ServiceResult[dict[str, int]]:
-        """One command, however often it is called: afterwards nothing here leads to the person. How many rows of each kind it took."""
+    async def erase(self, person: Person) -> ServiceResult[Erased]:
+        """One command of at most a second or two; once it has finished, nothing here leads to the person, however often it is called.
+
+        Their id may stay: nobody knows any more whose it was.
+        """
         ...
 
 

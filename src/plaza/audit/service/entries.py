@@ -22,7 +22,7 @@ from plaza.core.db import Cursors, Database, Page, PageRequest
 from plaza.core.errors import InvalidCursor
 from plaza.core.ids import uuid7
 from plaza.core.origin import whence
-from plaza.core.personal_data import Person, Piece, lines
+from plaza.core.personal_data import Erased, Person, Piece, lines
 from plaza.core.result import ServiceResult, success
 from plaza.core.service import Service, command, query
 
@@ -111,7 +111,7 @@ class AuditService(Service):
         return success(Page(items, self.cursors.write(_CURSOR, (items[-1].at, items[-1].id)) if more else None))
 
     @command()
-    async def erase(self, person: Person) -> ServiceResult[dict[str, int]]:
+    async def erase(self, person: Person) -> ServiceResult[Erased]:
         """Of what this person did and what was done to their account, only ids, times and names of actions stay: pseudonyms."""
         emptied = await self.entries.erase(person.user_id)
         if emptied:
@@ -123,7 +123,7 @@ class AuditService(Service):
                 after={"entries": emptied},
             )
             (await self.record(told)).unwrap()
-        return success({"entries": emptied})
+        return success(Erased({"entries": emptied}))
 
     async def export(self, person: Person) -> AsyncIterator[Piece]:
         """What concerns their account; from where others acted on it is not theirs to know."""
