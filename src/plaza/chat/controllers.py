@@ -10,7 +10,7 @@ from litestar import Controller, Response, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from plaza.chat.frames import MessageNew
+from plaza.chat.frames import Logged
 from plaza.chat.schemas import (
     MAX_SEQ,
     ConversationView,
@@ -160,7 +160,7 @@ class MessageController(Controller):
     ) -> MessageView:
         return (await self.messages.get(actor, ConversationId(conversation_id), MessageId(message_id))).unwrap()
 
-    @get("/events", responses={200: documented(Page[MessageNew], "One page")})
+    @get("/events", responses={200: documented(Page[Logged], "One page")})
     async def list_events(
         self,
         actor: NamedDependency[Actor],

@@ -1,7 +1,7 @@
 """Frames of the socket: what clients say, what they are answered, and what tells them of changes. Told apart by `type`.
 
-Of what tells of changes only `message.new` is an entry of the log: it has a seq and arrives once, in order. `participant.changed`
-follows the entry that caused it; the others are passing and may be lost.
+What has a seq is an entry of the log and arrives once, in order: `message.new`, `message.updated`, `message.deleted`,
+`reaction.changed` and `pin.changed`. `participant.changed` follows the entry that caused it; the others are passing and may be lost.
 """
 
 from __future__ import annotations
@@ -126,6 +126,44 @@ class MessageNew(View, frozen=True, kw_only=True, tag_field="type", tag="message
     conversation_id: ConversationId
     seq: int
     message: MessageBody
+
+
+class MessageUpdated(View, frozen=True, kw_only=True, tag_field="type", tag="message.updated"):
+    """The message as it is when this is read: of several edits an early frame may show the last."""
+
+    conversation_id: ConversationId
+    seq: int
+    message: MessageBody
+
+
+class MessageDeleted(View, frozen=True, kw_only=True, tag_field="type", tag="message.deleted"):
+    conversation_id: ConversationId
+    seq: int
+    message_id: MessageId
+
+
+class ReactionChanged(View, frozen=True, kw_only=True, tag_field="type", tag="reaction.changed"):
+    """`count` is how many have reacted with this emoji by now."""
+
+    conversation_id: ConversationId
+    seq: int
+    message_id: MessageId
+    user_id: UserId
+    emoji: str
+    added: bool
+    count: int
+
+
+class PinChanged(View, frozen=True, kw_only=True, tag_field="type", tag="pin.changed"):
+    conversation_id: ConversationId
+    seq: int
+    message_id: MessageId
+    user_id: UserId
+    pinned: bool
+
+
+Logged: TypeAlias = MessageNew | MessageUpdated | MessageDeleted | ReactionChanged | PinChanged
+"""The entries of a log, and of the events feed."""
 
 
 class ConversationUpdated(View, frozen=True, kw_only=True, tag_field="type", tag="conversation.updated"):

@@ -17,23 +17,25 @@ from plaza.domain_events.identity import UserId
 # The page is cut first, so that previews and counts are made only for what is shown.
 _VIEWS = """
 with shown as materialized (
-  select c.*, p.role, p.last_read_seq, coalesce(c.last_message_at, c.created_at) as active_at
+  select c.*, p.role, p.last_read_seq, p.muted_until, p.archived_at, coalesce(c.last_message_at, c.created_at) as active_at
   from chat_participant p
   join chat_conversation c on c.id = p.conversation_id
   where p.user_id = :user_id and p.left_at is null and c.deleted_at is null {narrowed}
 )
 select s.id, s.kind, s.title, s.created_by, s.participant_count, s.last_seq, s.last_message_at, s.created_at, s.active_at,
-  s.role, s.last_read_seq, badge.unread, badge.mentions,
+  s.role, s.last_read_seq, s.muted_until, s.archived_at, badge.unread, badge.mentions,
   case when pair.user_low = :user_id then pair.user_high else pair.user_low end as peer_id,
   m.id as message_id, m.conversation_id, m.seq, m.sender_id, m.type, m.content, m.client_id, m.parent_id, m.reply_count,
-  m.mentions as mentioned, m.created_at as sent_at, m.system
+  m.reactions, m.attachments, m.mentions as mentioned, m.pinned, m.edit_count, m.edited_at, m.deleted_at as gone_at,
+  m.created_at as sent_at, m.system
 from shown s
 left join chat_direct_pair pair on pair.conversation_id = s.id
 left join lateral (select * from chat_message where conversation_id = s.id order by seq desc limit 1) m on true
 cross join lateral (
   select count(*) as unread, count(*) filter (where :user_id = any(u.mentions)) as mentions
   from chat_message u
-  where u.conversation_id = s.id and u.seq > s.last_read_seq and u.type = 'text' and u.sender_id is distinct from :user_id
+  where u.conversation_id = s.id and u.seq > s.last_read_seq and u.type = 'text' and u.deleted_at is null
+    and u.sender_id is distinct from :user_id
 ) badge
 order by s.active_at desc, s.id desc
 """

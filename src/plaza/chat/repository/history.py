@@ -26,18 +26,32 @@ class PageOfJson(NamedTuple):
     has_more: bool
 
 
-# Concatenation takes a third less time than json_build_object. Nothing but the content, `mentions` and `system` can hold a character
-# that JSON escapes.
+# Concatenation takes a third less time than json_build_object. Nothing but the content, `reactions` and
+# `system` can hold a character that JSON escapes.
 _JSON = """
-  '{"id":"' || m.id || '","conversation_id":"' || m.conversation_id || '","seq":' || m.seq
+  '{{"id":"' || m.id || '","conversation_id":"' || m.conversation_id || '","seq":' || m.seq
   || ',"sender_id":' || coalesce('"' || m.sender_id || '"', 'null') || ',"type":"' || m.type || '","content":' || to_json(m.content)
   || ',"client_id":' || coalesce('"' || m.client_id || '"', 'null')
   || ',"parent_id":' || coalesce('"' || m.parent_id || '"', 'null') || ',"reply_count":' || m.reply_count
-  || ',"reactions":{},"attachments":[],"mentions":' || to_json(m.mentions)
-  || ',"pinned":false,"edit_count":0,"edited_at":null,"deleted_at":null'
-  || ',"created_at":"' || to_char(m.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
-  || '","system":' || coalesce(cast(m.system as text), 'null') || ',"my_reactions":[],"saved":false}'
+  || ',"reactions":' || m.reactions || ',"attachments":' || to_json(m.attachments) || ',"mentions":' || to_json(m.mentions)
+  || ',"pinned":' || m.pinned || ',"edit_count":' || m.edit_count
+  || ',"edited_at":' || {edited} || ',"deleted_at":' || {deleted}
+  || ',"created_at":' || {created} || ',"system":' || coalesce(cast(m.system as text), 'null')
+  || ',"my_reactions":' || case when m.reactions = '{{}}' then '[]' else cast((
+    select coalesce(json_agg(r.emoji order by r.created_at, r.emoji), '[]') from chat_message_reaction r
+    where r.message_id = m.id and r.user_id = :user_id) as text) end
+  || ',"saved":' || exists (select from chat_saved_message s where s.user_id = :user_id and s.message_id = m.id) || '}}'
 """
+
+
+def _moment(column: str, *, nullable: bool = True) -> str:
+    spelled = f"""'"' || to_char({column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || '"'"""
+    return f"coalesce({spelled}, 'null')" if nullable else spelled
+
+
+_JSON = _JSON.format(
+    edited=_moment("m.edited_at"), deleted=_moment("m.deleted_at"), created=_moment("m.created_at", nullable=False)
+)
 
 _PAGE = """
 select p.is_live, c.deleted_at is not null as is_deleted, coalesce(page.items, ''), coalesce(page.last_seq, 0), page.has_more

@@ -7,12 +7,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, and_, bindparam, select, text
+from sqlalchemy import Row, and_, bindparam, cast, null, select, text, union_all
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm.exc import StaleDataError
+from sqlalchemy.types import Uuid
 
-from plaza.chat.models import DirectPair, Message
-from plaza.chat.schemas import MessageBody, MessageDraft, SystemEvent
+from plaza.chat.models import Change, ChangeKind, DirectPair, Message
+from plaza.chat.schemas import ChangeBody, LogEntry, MessageBody, MessageDraft, SystemEvent
 from plaza.core.db import Repository
 from plaza.domain_events.chat import MessageId
 
@@ -26,7 +28,13 @@ COLUMNS = (
     Message.client_id,
     Message.parent_id,
     Message.reply_count,
+    Message.reactions,
+    Message.attachments,
     Message.mentions,
+    Message.pinned,
+    Message.edit_count,
+    Message.edited_at,
+    Message.deleted_at,
     Message.created_at,
     Message.system,
 )
@@ -84,29 +92,55 @@ select f.id, f.conversation_id, f.seq, f.sender_id, 'text', f.content, f.client_
   ) end,
   :now
 from fresh f
-returning id, conversation_id, seq, sender_id, type, content, client_id, parent_id, reply_count, mentions, created_at, null as system
+returning id, conversation_id, seq, sender_id, type, content, client_id, parent_id, reply_count, reactions, attachments, mentions, pinned,
+  edit_count, edited_at, deleted_at, created_at, null as system
 """)
 
 _SENT = text("""
-select m.id, m.conversation_id, m.seq, m.sender_id, m.type, m.content, m.client_id, m.parent_id, m.reply_count, m.mentions, m.created_at,
-  m.system
+select m.id, m.conversation_id, m.seq, m.sender_id, m.type, m.content, m.client_id, m.parent_id, m.reply_count, m.reactions, m.attachments,
+  m.mentions, m.pinned, m.edit_count, m.edited_at, m.deleted_at, m.created_at, m.system
 from unnest(cast(:senders as uuid[]), cast(:clients as uuid[])) as asked(sender_id, client_id)
 join chat_message m on m.sender_id = asked.sender_id and m.client_id = asked.client_id
 """)
 
-_AFTER = (
-    select(*COLUMNS, DirectPair.user_low, DirectPair.user_high)
+_NEWER_MESSAGES = (
+    select(
+        Message.seq.label("position"),
+        null().label("kind"),
+        cast(null(), JSONB).label("data"),
+        DirectPair.user_low,
+        DirectPair.user_high,
+        *COLUMNS,
+    )
     .outerjoin(DirectPair, and_(DirectPair.conversation_id == Message.conversation_id, Message.seq == 1))
     .where(Message.conversation_id == bindparam("conversation_id"), Message.seq > bindparam("seq"))
     .order_by(Message.seq)
     .limit(bindparam("limit"))
 )
+_NEWER_CHANGES = (
+    select(
+        Change.seq.label("position"),
+        Change.kind,
+        Change.data,
+        cast(null(), Uuid).label("user_low"),
+        cast(null(), Uuid).label("user_high"),
+        *COLUMNS,
+    )
+    .join(Message, Message.id == Change.message_id)
+    .where(Change.conversation_id == bindparam("conversation_id"), Change.seq > bindparam("seq"))
+    .order_by(Change.seq)
+    .limit(bindparam("limit"))
+)
+_AFTER = union_all(_NEWER_MESSAGES, _NEWER_CHANGES).order_by("position").limit(bindparam("limit"))
 
 # Of each conversation its newest entry, and every entry that may have brought or taken people: what the system told, and the first
 # message of a direct conversation, which introduces it to both.
 _HEADS = text("""
 select m.conversation_id, max(m.seq) as seq, null as system, null as user_low, null as user_high
-from chat_message m where m.id >= :since group by m.conversation_id
+from (
+  select conversation_id, seq from chat_message where id >= :since
+  union all select conversation_id, seq from chat_change where id >= :since
+) m group by m.conversation_id
 union all
 select m.conversation_id, m.seq, m.system, pair.user_low, pair.user_high
 from chat_message m
@@ -124,6 +158,15 @@ def message_of(row: Sequence[Any]) -> MessageBody:
     return MessageBody(
         **dict(zip(_FIELDS, plain, strict=True)), system=None if system is None else SystemEvent(**system)
     )
+
+
+def _entry(row: Sequence[Any]) -> LogEntry:
+    """From the columns of `_AFTER`."""
+    seq, kind, data, low, high, *columns = row
+    message = message_of(columns)
+    if kind is not None:
+        return LogEntry(message=message, change=ChangeBody(seq=seq, kind=ChangeKind(kind), message=message, data=data))
+    return LogEntry(message=message, introduced=() if low is None or high is None else (low, high))
 
 
 class MessageRepository(Repository[Message]):
@@ -170,14 +213,12 @@ class MessageRepository(Repository[Message]):
             row = (await connection.execute(statement)).one_or_none()
         return None if row is None else message_of(row)
 
-    async def after(
-        self, conversation_id: UUID, seq: int, limit: int
-    ) -> Sequence[tuple[MessageBody, tuple[UUID, ...]]]:
-        """The oldest first, the first one of a direct conversation with its two people."""
+    async def after(self, conversation_id: UUID, seq: int, limit: int) -> Sequence[LogEntry]:
+        """The oldest first, without a gap."""
         parameters = {"conversation_id": conversation_id, "seq": seq, "limit": limit}
         async with self.db.reading() as connection:
             rows = (await connection.execute(_AFTER, parameters)).all()
-        return [(message_of(row[:-2]), () if row.user_low is None else (row.user_low, row.user_high)) for row in rows]
+        return [_entry(row) for row in rows]
 
     async def heads(self, since: UUID) -> Sequence[Row[Any]]:
         """(conversation_id, seq, system, user_low, user_high) by conversation and seq."""

@@ -58,7 +58,8 @@ _LIVE_CONVERSATIONS = (
 _UNREAD = """
   select count(*) as unread, count(*) filter (where p.user_id = any(m.mentions)) as mentions
   from chat_message m
-  where m.conversation_id = c.id and m.seq > p.last_read_seq and m.type = 'text' and m.sender_id is distinct from p.user_id
+  where m.conversation_id = c.id and m.seq > p.last_read_seq and m.type = 'text' and m.deleted_at is null
+    and m.sender_id is distinct from p.user_id
 """
 
 _BADGES = text(f"""

@@ -1,4 +1,4 @@
-"""Messages. Fields that nothing fills yet (reactions, pins, edits ...) are part of the contract and carry their empty values."""
+"""Messages, and the changes that the log of a conversation tells besides."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from uuid import UUID
 
 import msgspec
 
+from plaza.chat.models import ChangeKind
 from plaza.core.schemas import Input, View
 from plaza.domain_events.chat import ConversationId, MessageId
 from plaza.domain_events.identity import UserId
@@ -71,7 +72,7 @@ class MessageBody(View, frozen=True, kw_only=True):
     parent_id: MessageId | None
     reply_count: int
     reactions: dict[str, int] = {}
-    attachments: list[str] = []
+    attachments: list[UUID] = []
     mentions: list[UserId]
     pinned: bool = False
     edit_count: int = 0
@@ -115,3 +116,27 @@ class SentMessage(View, frozen=True, kw_only=True):
 
     message: MessageView
     is_new: bool
+
+
+class ChangeBody(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry of the log that is no message: what happened to `message`, which is shown as it is now. `data` as in `models.Change`."""
+
+    seq: int
+    kind: ChangeKind
+    message: MessageBody
+    data: dict[str, Any]
+
+
+class LogEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """What has a seq: a new message, or with `change` what happened to one.
+
+    `introduced` are the two people of a direct conversation whose first message this is.
+    """
+
+    message: MessageBody
+    change: ChangeBody | None = None
+    introduced: tuple[UUID, ...] = ()
+
+    @property
+    def seq(self) -> int:
+        return self.message.seq if self.change is None else self.change.seq

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 import msgspec
 
-from plaza.chat.models import Conversation, Message, MessageType
+from plaza.chat.models import Change, ChangeKind, Conversation, Message, MessageType
 from plaza.chat.repository import MessageRepository
-from plaza.chat.schemas import MessageBody, SystemEvent
+from plaza.chat.schemas import ChangeBody, LogEntry, MessageBody, SystemEvent
 from plaza.chat.service.log import encode, entry
 from plaza.core.clock import Clock
 from plaza.core.db import Database
@@ -33,9 +34,15 @@ class Announcer:
         `introduced` are the two people of each direct conversation whose first message is among these.
         """
         pairs = introduced or {}
-        self.db.after_commit(
-            lambda: self.hub.wake(*(_wake(each, pairs.get(each.conversation_id, ())) for each in messages))
-        )
+        logged = [
+            LogEntry(message=each, introduced=pairs.get(each.conversation_id, ()) if each.seq == 1 else ())
+            for each in messages
+        ]
+        self.db.after_commit(lambda: self.hub.wake(*map(_wake, logged)))
+
+    def change(self, change: ChangeBody) -> None:
+        logged = LogEntry(message=change.message, change=change)
+        self.db.after_commit(lambda: self.hub.wake(_wake(logged)))
 
     def to_topic(self, conversation_id: UUID, frame: msgspec.Struct) -> None:
         data = encode(frame)
@@ -48,7 +55,10 @@ class Announcer:
 
 
 class Journal:
-    """Writes into the log what the system tells: who came, went or changed. The conversation is locked by the caller."""
+    """Writes into the log what the system tells (who came, went or changed), and what is done to messages.
+
+    The conversation is locked by the caller.
+    """
 
     def __init__(self, db: Database, clock: Clock, hub: Hub) -> None:
         self.clock, self.messages, self.announcer = clock, MessageRepository(db), Announcer(db, hub)
@@ -66,33 +76,52 @@ class Journal:
                 seq=conversation.last_seq,
                 type=MessageType.SYSTEM,
                 content="",
-                mentions=[],
-                reply_count=0,
                 system=msgspec.to_builtins(system),
                 created_at=now,
+                **_UNTOUCHED,
             )
         )
-        message = MessageBody(
-            id=row.id,
-            conversation_id=row.conversation_id,
-            seq=row.seq,
-            sender_id=None,
-            type=row.type,
-            content=row.content,
-            client_id=None,
-            parent_id=None,
-            reply_count=0,
-            mentions=[],
-            created_at=now,
-            system=system,
+        self.announcer.entries([body_of(row)])
+
+    def change(self, conversation: Conversation, kind: ChangeKind, message: Message, **data: object) -> None:
+        """What happened to a message, once the row shows it. Ids among `data` become strings."""
+        conversation.last_seq += 1
+        told = msgspec.to_builtins(data)
+        self.messages.db.session.add(
+            Change(
+                id=uuid7(),
+                conversation_id=conversation.id,
+                seq=conversation.last_seq,
+                kind=kind,
+                message_id=message.id,
+                data=told,
+                created_at=self.clock.now(),
+            )
         )
-        self.announcer.entries([message])
+        self.announcer.change(ChangeBody(seq=conversation.last_seq, kind=kind, message=body_of(message), data=told))
 
 
-def _wake(message: MessageBody, introduced: tuple[UserId, ...]) -> Wake:
-    told = entry(message, introduced if message.seq == 1 else ())
+# What a message that nobody has touched yet holds; the defaults of its columns come with the flush.
+_UNTOUCHED: Mapping[str, Any] = {
+    "reply_count": 0,
+    "mentions": [],
+    "attachments": [],
+    "reactions": {},
+    "pinned": False,
+    "edit_count": 0,
+}
+
+
+def body_of(row: Message) -> MessageBody:
+    """A message as it stands in this transaction."""
+    values = {name: getattr(row, name) for name in MessageBody.__struct_fields__ if name != "system"}
+    return MessageBody(**values, system=None if row.system is None else SystemEvent(**row.system))
+
+
+def _wake(logged: LogEntry) -> Wake:
+    told = entry(logged)
     return Wake(
-        topic=message.conversation_id,
+        topic=logged.message.conversation_id,
         seq=told.seq,
         frame=told.frame,
         joined=told.joined,

@@ -10,10 +10,18 @@ from uuid import UUID
 
 import msgspec
 
-from plaza.chat.frames import MessageNew, ParticipantChanged
-from plaza.chat.models import Role
+from plaza.chat.frames import (
+    Logged,
+    MessageDeleted,
+    MessageNew,
+    MessageUpdated,
+    ParticipantChanged,
+    PinChanged,
+    ReactionChanged,
+)
+from plaza.chat.models import ChangeKind, Role
 from plaza.chat.repository import MessageRepository, ParticipantRepository
-from plaza.chat.schemas import MessageBody, SystemEvent
+from plaza.chat.schemas import ChangeBody, LogEntry, SystemEvent
 from plaza.core.db import Database
 from plaza.core.realtime import Head, LogFrame
 from plaza.domain_events.identity import UserId
@@ -50,17 +58,32 @@ def _id(value: UUID | str) -> UUID:
     return value if isinstance(value, UUID) else UUID(value)
 
 
-def entry(message: MessageBody, introduced: tuple[UUID, ...] = ()) -> LogFrame:
-    """`introduced` are the two of a direct conversation whose first message this is."""
+def entry(logged: LogEntry) -> LogFrame:
+    message = logged.message
+    if logged.change is not None:
+        return LogFrame(seq=logged.seq, frame=encode(_told(logged.change)))
     frame = encode(MessageNew(conversation_id=message.conversation_id, seq=message.seq, message=message))
     if message.system is None:
-        return LogFrame(seq=message.seq, frame=frame, joined=introduced)
+        return LogFrame(seq=message.seq, frame=frame, joined=logged.introduced)
     joined, left = comings_and_goings({"event": message.system.event, "data": message.system.data})
     then = tuple(
         encode(ParticipantChanged(conversation_id=message.conversation_id, user_id=user_id, role=role))
         for user_id, role in _roles(message.system)
     )
-    return LogFrame(seq=message.seq, frame=frame, joined=introduced or joined, left=left, then=then)
+    return LogFrame(seq=message.seq, frame=frame, joined=logged.introduced or joined, left=left, then=then)
+
+
+def _told(change: ChangeBody) -> Logged:
+    """The frame of a change."""
+    message = change.message
+    match change.kind:
+        case ChangeKind.UPDATED:
+            return MessageUpdated(conversation_id=message.conversation_id, seq=change.seq, message=message)
+        case ChangeKind.DELETED:
+            return MessageDeleted(conversation_id=message.conversation_id, seq=change.seq, message_id=message.id)
+        case ChangeKind.REACTION | ChangeKind.PIN:
+            place = {"conversation_id": message.conversation_id, "seq": change.seq, "message_id": message.id}
+            return msgspec.convert({"type": change.kind.value, **place, **change.data}, ReactionChanged | PinChanged)
 
 
 class ConversationLog:
@@ -70,7 +93,7 @@ class ConversationLog:
         self.messages, self.participants = MessageRepository(db), ParticipantRepository(db)
 
     async def frames(self, topic: UUID, after: int, limit: int) -> Sequence[LogFrame]:
-        return [entry(message, pair) for message, pair in await self.messages.after(topic, after, limit)]
+        return [entry(logged) for logged in await self.messages.after(topic, after, limit)]
 
     async def heads(self, since: UUID) -> Sequence[Head]:
         heads = []

@@ -126,7 +126,7 @@ class MessageService(Service):
             after_seq = self.cursors.read(list_name, page.cursor, int)
         await self.entrance.check(conversation_id, actor.user_id)
         found = await self.messages.after(conversation_id, after_seq, page.limit + 1)
-        shown = [entry(message) for message, _ in found[: page.limit]]
+        shown = [entry(logged) for logged in found[: page.limit]]
         next_cursor = self.cursors.write(list_name, shown[-1].seq) if len(found) > page.limit else None
         return success(_json_page(b",".join(each.frame for each in shown), next_cursor))
 

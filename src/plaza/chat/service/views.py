@@ -54,7 +54,14 @@ def _conversation(row: Row[Any], cards: Mapping[UserId, Card]) -> ConversationVi
         last_message=None if row.message_id is None else MessageView.of(message_of(row[-len(COLUMNS) :])),
         peer=None if row.peer_id is None else _peer(row.peer_id, cards.get(row.peer_id)),
         created_at=row.created_at,
-        my=MyPart(role=row.role, last_read_seq=row.last_read_seq, unread=row.unread, mentions=row.mentions),
+        my=MyPart(
+            role=row.role,
+            last_read_seq=row.last_read_seq,
+            muted_until=row.muted_until,
+            archived_at=row.archived_at,
+            unread=row.unread,
+            mentions=row.mentions,
+        ),
     )
 
 
