@@ -1,17 +1,32 @@
-"""What people hold in their hands: authenticator apps."""
+"""What people hold in their hands: authenticator apps, and authenticators that keep passkeys."""
 
 from __future__ import annotations
 
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import pyotp
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256, Hash
+from fido2 import cbor
+from soft_webauthn import SoftWebauthnDevice
 from sqlalchemy import text
 
 from plaza.core.result import Failure, ServiceResult
-from plaza.identity import Origin
-from plaza.identity.schemas import LoginInput, MfaVerifyInput, TotpConfirmInput
-from plaza.identity.service import LoginService, MfaService, TotpService
+from plaza.identity import Origin, TokenPair
+from plaza.identity.schemas import (
+    LoginInput,
+    MfaVerifyInput,
+    PasskeyInput,
+    PasskeyLogin,
+    PasskeyOptions,
+    TotpConfirmInput,
+)
+from plaza.identity.service import LoginService, MfaService, PasskeyService, TotpService
 from tests.identity.builders import HERE, PASSWORD, Person
 from tests.support.clock import ManualClock
 from tests.support.stage import Stage
@@ -28,6 +43,96 @@ class App:
     def code(self, steps: int = 0) -> str:
         """Of the present step of 30 s, or of another."""
         return pyotp.TOTP(self.secret).at(self.clock.now(), counter_offset=steps)
+
+
+class Authenticator:
+    """A browser with one key of soft-webauthn, in the browser's JSON; it verifies its owner unless told otherwise.
+
+    `overrides` are what it would claim instead of the truth in its client data.
+    """
+
+    ORIGIN = "http://localhost:8000"
+
+    def __init__(self, *, verifies: bool = True, is_backed_up: bool = False) -> None:
+        self.device = SoftWebauthnDevice()
+        self.flags = (0x04 if verifies else 0) | (0x18 if is_backed_up else 0)
+
+    @property
+    def id(self) -> str:
+        return _encoded(self.device.credential_id)
+
+    def create(self, options: Mapping[str, Any], **overrides: Any) -> dict[str, Any]:
+        user = {**options["user"], "id": _decoded(options["user"]["id"])}
+        asked = {**options, "challenge": _decoded(options["challenge"]), "user": user}
+        made = self.device.create({"publicKey": asked}, self.ORIGIN)["response"]
+        attestation = cbor.decode(made["attestationObject"])
+        attestation["authData"] = self._flagged(attestation["authData"])
+        return self._credential(
+            clientDataJSON=_encoded(_claiming(made["clientDataJSON"], overrides)),
+            attestationObject=_encoded(cbor.encode(attestation)),
+            transports=["internal", "hybrid", "something-new"],
+        )
+
+    def get(self, options: Mapping[str, Any], **overrides: Any) -> dict[str, Any]:
+        asked = {**options, "challenge": _decoded(options["challenge"])}
+        used = self.device.get({"publicKey": asked}, self.ORIGIN)["response"]
+        client_data, data = _claiming(used["clientDataJSON"], overrides), self._flagged(used["authenticatorData"])
+        digest = Hash(SHA256())
+        digest.update(client_data)
+        signature = self.device.private_key.sign(data + digest.finalize(), ec.ECDSA(SHA256()))
+        return self._credential(
+            clientDataJSON=_encoded(client_data),
+            authenticatorData=_encoded(data),
+            signature=_encoded(signature),
+            userHandle=_encoded(used["userHandle"]),
+        )
+
+    def _flagged(self, data: bytes) -> bytes:
+        return data[:32] + bytes([data[32] | self.flags]) + data[33:]
+
+    def _credential(self, **response: Any) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "rawId": self.id,
+            "type": "public-key",
+            "authenticatorAttachment": "platform",
+            "clientExtensionResults": {},
+            "response": response,
+        }
+
+
+async def a_passkey(plaza: Stage, person: Person, **kind: bool) -> Authenticator:
+    """Registered by this person."""
+    authenticator, service = Authenticator(**kind), plaza[PasskeyService]
+    asked = (await service.registration_options(person.actor)).unwrap()
+    (await service.register(person.actor, passkey_input(asked, authenticator.create(asked.options)), "")).unwrap()
+    return authenticator
+
+
+def passkey_input(asked: PasskeyOptions, credential: dict[str, Any]) -> PasskeyInput:
+    return msgspec.convert({"challenge_id": asked.challenge_id, "credential": credential}, PasskeyInput)
+
+
+async def passkey_login(plaza: Stage, authenticator: Authenticator, **overrides: Any) -> ServiceResult[TokenPair]:
+    asked = (await plaza[PasskeyService].authentication_options()).unwrap()
+    return await use_passkey(plaza, asked, authenticator.get(asked.options, **overrides))
+
+
+async def use_passkey(plaza: Stage, asked: PasskeyOptions, credential: dict[str, Any]) -> ServiceResult[TokenPair]:
+    given = msgspec.convert({"challenge_id": asked.challenge_id, "credential": credential}, PasskeyLogin)
+    return await plaza[PasskeyService].authenticate(given, HERE)
+
+
+def _claiming(client_data: bytes, overrides: Mapping[str, Any]) -> bytes:
+    return json.dumps({**json.loads(client_data), **overrides}).encode()
+
+
+def _encoded(value: bytes) -> str:
+    return urlsafe_b64encode(value).rstrip(b"=").decode()
+
+
+def _decoded(value: str) -> bytes:
+    return urlsafe_b64decode(value + "===")
 
 
 async def an_app(plaza: Stage, person: Person) -> App:

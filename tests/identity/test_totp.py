@@ -63,7 +63,7 @@ async def test_until_it_is_confirmed_nothing_is_asked(plaza: Stage) -> None:
     assert (
         outcome(await plaza[TotpService].confirm(person.actor, TotpConfirmInput(code=wrong(right)))) == "CODE_INVALID"
     )
-    assert await logged_in(plaza, person.email)
+    assert (await logged_in(plaza, person.email)).id == person.id
     assert await rows(plaza, "select id from identity_recovery_code") == []
     assert await audited(plaza, "identity.mfa_enabled") == 0
     assert outcome(await plaza[TotpService].confirm(person.actor, TotpConfirmInput(code=right))) == "OK"
@@ -83,7 +83,7 @@ async def test_a_set_up_waits_for_a_quarter_of_an_hour(plaza: Stage, clock: Manu
     clock.advance(timedelta(minutes=15))
     code = App(setup.secret, clock).code()
     assert outcome(await plaza[TotpService].confirm(person.actor, TotpConfirmInput(code=code))) == "CODE_EXPIRED"
-    assert await logged_in(plaza, person.email)
+    assert (await logged_in(plaza, person.email)).id == person.id
 
 
 async def test_only_the_latest_set_up_counts(plaza: Stage) -> None:
@@ -131,7 +131,7 @@ async def test_it_is_turned_off_by_who_has_shown_it(plaza: Stage) -> None:
     answer = await client.delete(f"{AUTH}/mfa/totp", params={"end_other_sessions": True})
     assert answer.status_code == 204
     assert not await is_accepted(plaza, intruder.pair.access_token)
-    assert await logged_in(plaza, person.email)
+    assert (await logged_in(plaza, person.email)).id == person.id
     assert await rows(plaza, "select id from identity_recovery_code") == []
     assert await audited(plaza, "identity.mfa_disabled") == 1
     assert any("second factor was removed" in mail["body"] for mail in await mails_to(plaza, person.email, at_least=2))

@@ -47,6 +47,12 @@ class UserNotFound(DomainError):
     code, status = "USER_NOT_FOUND", 404
 
 
+class PasskeyNotFound(DomainError):
+    """You have no such passkey."""
+
+    code, status = "PASSKEY_NOT_FOUND", 404
+
+
 class SessionNotFound(DomainError):
     """You have no such session."""
 
@@ -83,6 +89,18 @@ class LastLoginMethod(DomainError):
     code, status = "LAST_LOGIN_METHOD", 409
 
 
+class PasskeyTaken(DomainError):
+    """This passkey is registered already."""
+
+    code, status = "PASSKEY_TAKEN", 409
+
+
+class TooManyKeys(DomainError):
+    """You have as many keys of this kind as one account may have: remove one first."""
+
+    code, status = "TOO_MANY_KEYS", 409
+
+
 class MfaNotEnabled(DomainError):
     """You have no second factor: set up an authenticator app first."""
 
@@ -99,6 +117,12 @@ class TokenUsed(DomainError):
     """This code or link was used before."""
 
     code, status = "TOKEN_USED", 410
+
+
+class PasskeyRejected(DomainError):
+    """What the device answered is not a passkey for this place, or its owner was not verified."""
+
+    code, status = "PASSKEY_REJECTED", 422
 
 
 class ChallengeInvalid(DomainError):

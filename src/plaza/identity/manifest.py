@@ -3,7 +3,7 @@ from __future__ import annotations
 from plaza.core.composition import Context
 from plaza.core.http import Authenticator
 from plaza.identity import admin, controllers, jobs
-from plaza.identity.gateways import LoginFailures, TicketStore
+from plaza.identity.gateways import ChallengeStore, LoginFailures, TicketStore
 from plaza.identity.schemas import IdentitySettings
 from plaza.identity.service import (
     CallerService,
@@ -14,12 +14,14 @@ from plaza.identity.service import (
     Messages,
     MfaService,
     Newcomers,
+    PasskeyService,
     PasswordHasher,
     PasswordService,
     PhoneService,
     ProfileService,
     RecoveryCodeService,
     RegistrationService,
+    RelyingParty,
     SecurityNotices,
     SendingPace,
     SessionService,
@@ -40,6 +42,8 @@ context = Context(
     gateways={
         LoginFailures: LoginFailures,
         TicketStore: TicketStore,
+        ChallengeStore: ChallengeStore,
+        RelyingParty: RelyingParty,
         PasswordHasher: PasswordHasher,
         SendingPace: SendingPace,
         VerificationTokens: VerificationTokens,
@@ -67,6 +71,7 @@ context = Context(
         RecoveryCodeService,
         TotpService,
         MfaService,
+        PasskeyService,
     ),
     ports={Authenticator: CallerService},
     controllers=(
@@ -78,6 +83,8 @@ context = Context(
         controllers.UserController,
         controllers.MfaLoginController,
         controllers.MfaController,
+        controllers.PasskeyLoginController,
+        controllers.PasskeyController,
         controllers.KeyController,
     ),
     jobs=(jobs.start_registration, jobs.resend_code, jobs.send_phone_code, jobs.send_password_reset),

@@ -2,6 +2,7 @@
 
 from plaza.identity.controllers.logins import LoginController
 from plaza.identity.controllers.mfa import MfaController, MfaLoginController
+from plaza.identity.controllers.passkeys import PasskeyController, PasskeyLoginController
 from plaza.identity.controllers.passwords import PasswordController
 from plaza.identity.controllers.phones import PhoneController
 from plaza.identity.controllers.registration import RegistrationController
@@ -14,6 +15,8 @@ __all__ = [
     "LoginController",
     "MfaController",
     "MfaLoginController",
+    "PasskeyController",
+    "PasskeyLoginController",
     "PasswordController",
     "PhoneController",
     "RegistrationController",

@@ -3,7 +3,8 @@
 What it keeps in Redis may be lost, and without Redis whatever needs it refuses: failed logins, socket tickets.
 """
 
+from plaza.identity.gateways.challenges import ChallengeStore
 from plaza.identity.gateways.login_failures import LoginFailures
 from plaza.identity.gateways.tickets import TicketStore
 
-__all__ = ["LoginFailures", "TicketStore"]
+__all__ = ["ChallengeStore", "LoginFailures", "TicketStore"]

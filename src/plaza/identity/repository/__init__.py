@@ -2,6 +2,7 @@
 
 from plaza.identity.repository.keys import KeyRepository
 from plaza.identity.repository.mfa import MfaRepository
+from plaza.identity.repository.passkeys import PasskeyRepository
 from plaza.identity.repository.sessions import SessionRepository
 from plaza.identity.repository.users import UserRepository
 from plaza.identity.repository.verification import VerificationRepository
@@ -10,6 +11,7 @@ from plaza.identity.repository.ways_in import WaysInRepository
 __all__ = [
     "KeyRepository",
     "MfaRepository",
+    "PasskeyRepository",
     "SessionRepository",
     "UserRepository",
     "VerificationRepository",

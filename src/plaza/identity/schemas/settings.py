@@ -8,6 +8,7 @@ import msgspec
 from limits import parse
 
 _PREFIX = re.compile(r"\+[1-9][0-9]{0,14}")
+_PASSKEY_ORIGIN = re.compile(r"https://[^/]+|http://localhost(:[0-9]+)?|android:apk-key-hash:[\w-]+")
 
 
 class IdentitySettings(msgspec.Struct, frozen=True):
@@ -18,7 +19,8 @@ class IdentitySettings(msgspec.Struct, frozen=True):
     the operator and the product, which no password may hold.
 
     `mfa_tries` wrong codes end one login, `mfa_failures` of one person, in `mfa_failures_s`, all of theirs for that long. `shown_name` is
-    what authenticators call this place.
+    what authenticators call this place. `passkey_rp_id` is the domain that passkeys are made for, else that of PLAZA_PUBLIC_URL, and
+    `passkey_origins` where they may be used: pages, and apps as android:apk-key-hash:... spells them.
     """
 
     access_token_s: int = 900
@@ -39,6 +41,9 @@ class IdentitySettings(msgspec.Struct, frozen=True):
     mfa_failures_s: int = 3600
     totp_setup_s: int = 900
     shown_name: str = "Plaza"
+    passkey_s: int = 300
+    passkey_rp_id: str = ""
+    passkey_origins: tuple[str, ...] = ()
     ticket_s: int = 60
     login_failures: int = 5
     login_wait_s: int = 30
@@ -53,6 +58,8 @@ class IdentitySettings(msgspec.Struct, frozen=True):
             value = getattr(self, name)
             if isinstance(value, int) and value < (0 if name in ("hash_queue", "refresh_grace_s") else 1):
                 raise ValueError(f"{name} is too small")
+        if not all(_PASSKEY_ORIGIN.fullmatch(each) for each in self.passkey_origins):
+            raise ValueError("passkey_origins must read like https://app.example.com,android:apk-key-hash:...")
         for name in ("code_mails", "code_texts", "country_texts_hourly", "country_texts_daily"):
             try:
                 parse(getattr(self, name))

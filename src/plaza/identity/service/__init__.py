@@ -11,11 +11,13 @@ from plaza.identity.service.newcomers import Newcomers
 from plaza.identity.service.notices import Change, SecurityNotices
 from plaza.identity.service.pace import SendingPace
 from plaza.identity.service.password_changes import PasswordService
+from plaza.identity.service.passkeys import PasskeyService
 from plaza.identity.service.passwords import PasswordHasher
 from plaza.identity.service.phones import PhoneService
 from plaza.identity.service.profiles import ProfileService
 from plaza.identity.service.recovery_codes import RecoveryCodeService
 from plaza.identity.service.registration import RegistrationService
+from plaza.identity.service.relying_party import RelyingParty
 from plaza.identity.service.sessions import SessionService
 from plaza.identity.service.tickets import TicketService
 from plaza.identity.service.tokens import TokenService
@@ -35,12 +37,14 @@ __all__ = [
     "Messages",
     "MfaService",
     "Newcomers",
+    "PasskeyService",
     "PasswordHasher",
     "PasswordService",
     "PhoneService",
     "ProfileService",
     "RecoveryCodeService",
     "RegistrationService",
+    "RelyingParty",
     "SecurityNotices",
     "SendingPace",
     "SessionService",
