@@ -7,6 +7,7 @@ from plaza.core.result import ServiceResult
 from plaza.identity.schemas import ResendCode, SendPasswordReset, SendPhoneCode, StartRegistration
 from plaza.identity.service import (
     KeyService,
+    LoginAttempts,
     MfaService,
     PasswordService,
     PhoneService,
@@ -44,6 +45,11 @@ async def purge_verification_tokens(registrations: RegistrationService) -> Servi
 @cron(hour=3, minute=20, outside=True)
 async def purge_sessions(sessions: SessionService) -> ServiceResult[None]:
     return await sessions.purge()
+
+
+@cron(hour=3, minute=25, outside=True)
+async def purge_login_attempts(attempts: LoginAttempts) -> ServiceResult[None]:
+    return await attempts.purge()
 
 
 @cron(hour=3, minute=30, outside=True)

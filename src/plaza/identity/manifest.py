@@ -9,6 +9,7 @@ from plaza.identity.service import (
     CallerService,
     FactorService,
     KeyService,
+    LoginAttempts,
     LoginGate,
     LoginService,
     Messages,
@@ -58,6 +59,7 @@ context = Context(
         CallerService,
         SecurityNotices,
         SessionService,
+        LoginAttempts,
         LoginGate,
         WaysIn,
         LoginService,
@@ -91,6 +93,7 @@ context = Context(
     crons=(
         jobs.purge_verification_tokens,
         jobs.purge_sessions,
+        jobs.purge_login_attempts,
         jobs.expire_unverified_accounts,
         jobs.purge_mfa,
         jobs.purge_signing_keys,

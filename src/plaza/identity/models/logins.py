@@ -13,7 +13,7 @@ from plaza.identity.models.ids import UserId
 
 
 class LoginAttempt(Base):
-    """`identifier_hash` is keyed: what strangers type is not kept. `outcome` is a code, or `ok`."""
+    """`identifier_hash` is keyed: what strangers type is not kept. `outcome` is a code, or `ok`. `user_id` only where a proof was right."""
 
     __tablename__ = "identity_login_attempt"
     __table_args__ = (

@@ -1,5 +1,6 @@
 """Every statement of identity, a file per aggregate."""
 
+from plaza.identity.repository.attempts import LoginAttemptRepository
 from plaza.identity.repository.keys import KeyRepository
 from plaza.identity.repository.mfa import MfaRepository
 from plaza.identity.repository.passkeys import PasskeyRepository
@@ -10,6 +11,7 @@ from plaza.identity.repository.ways_in import WaysInRepository
 
 __all__ = [
     "KeyRepository",
+    "LoginAttemptRepository",
     "MfaRepository",
     "PasskeyRepository",
     "SessionRepository",

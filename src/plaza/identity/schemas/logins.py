@@ -49,9 +49,13 @@ class Origin(msgspec.Struct, frozen=True):
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
-    """What showed who somebody is: `methods` as in RFC 8176 (pwd, otp, sms, fed, hwk, ...); `is_multi_factor` asks for nothing more."""
+    """What showed who somebody is: `methods` as in RFC 8176 (pwd, otp, sms, fed, hwk, ...); `is_multi_factor` asks for nothing more.
+
+    `identifier` is what they named themselves by, where they did.
+    """
 
     methods: tuple[str, ...]
+    identifier: str = ""
     is_multi_factor: bool = False
 
 

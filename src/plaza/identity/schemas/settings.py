@@ -52,6 +52,7 @@ class IdentitySettings(msgspec.Struct, frozen=True):
     hash_threads: int = 2
     hash_queue: int = 64
     unverified_days: int = 30
+    attempts_kept_days: int = 90
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:

@@ -1,5 +1,6 @@
 """Rules of identity, a file per aggregate. The face is the package's: `from plaza.identity import ...`."""
 
+from plaza.identity.service.attempts import LoginAttempts
 from plaza.identity.service.callers import CallerService
 from plaza.identity.service.factors import FactorService
 from plaza.identity.service.gate import LoginGate
@@ -10,8 +11,8 @@ from plaza.identity.service.mfa import MfaService
 from plaza.identity.service.newcomers import Newcomers
 from plaza.identity.service.notices import Change, SecurityNotices
 from plaza.identity.service.pace import SendingPace
-from plaza.identity.service.password_changes import PasswordService
 from plaza.identity.service.passkeys import PasskeyService
+from plaza.identity.service.password_changes import PasswordService
 from plaza.identity.service.passwords import PasswordHasher
 from plaza.identity.service.phones import PhoneService
 from plaza.identity.service.profiles import ProfileService
@@ -32,6 +33,7 @@ __all__ = [
     "Change",
     "FactorService",
     "KeyService",
+    "LoginAttempts",
     "LoginGate",
     "LoginService",
     "Messages",

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from contextlib import suppress
 
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType
 
 from plaza.core.errors import ValidationFailed
+from plaza.identity.schemas import Identifier
+
+_MAX_IDENTIFIER = 320
 
 # Control characters, and those that reorder the text around a name.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2028\u2029\u2060-\u2069\ufeff]")
@@ -49,6 +53,17 @@ def normalized_phone(number: str) -> str:
     if not phonenumbers.is_valid_number(found) or phonenumbers.number_type(found) not in _TAKES_TEXTS:
         raise ValidationFailed(errors={"phone": ["This is not the number of a mobile phone."]})
     return phonenumbers.format_number(found, PhoneNumberFormat.E164)
+
+
+def identifier_of(text: str) -> Identifier:
+    """What somebody may have typed to log in, in the one spelling that it has; what is no address and no number is a username."""
+    text = text.strip()[:_MAX_IDENTIFIER]
+    with suppress(ValidationFailed):
+        if text.startswith("+"):
+            return Identifier(phone=normalized_phone(text))
+        if "@" in text:
+            return Identifier(email=normalized_email(text))
+    return Identifier(username=text.casefold())
 
 
 def cleaned_line(value: str, field: str) -> str:

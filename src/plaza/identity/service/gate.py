@@ -18,10 +18,11 @@ from plaza.core.ids import uuid7
 from plaza.core.result import ServiceResult, failure, success
 from plaza.core.service import Service, command
 from plaza.domain_events.identity import UserId
-from plaza.identity.errors import AccountDisabled
+from plaza.identity.errors import AccountDisabled, MfaRequired
 from plaza.identity.models import MfaChallenge, UserStatus
 from plaza.identity.repository import MfaRepository, SessionRepository, UserRepository
 from plaza.identity.schemas import Admission, IdentitySettings, Origin, Proof, SecondFactorNeeded
+from plaza.identity.service.attempts import OK, LoginAttempts
 from plaza.identity.service.notices import Change, SecurityNotices
 from plaza.identity.service.sessions import SessionService
 
@@ -34,9 +35,11 @@ class LoginGate(Service):
         settings: IdentitySettings,
         sessions: SessionService,
         notices: SecurityNotices,
+        attempts: LoginAttempts,
     ) -> None:
         super().__init__(db)
-        self.clock, self.settings, self.sessions, self.notices = clock, settings, sessions, notices
+        self.clock, self.settings, self.sessions = clock, settings, sessions
+        self.notices, self.attempts = notices, attempts
         self.users, self.factors, self.known = UserRepository(db), MfaRepository(db), SessionRepository(db)
 
     @command(AccountDisabled, SessionService.open)
@@ -46,11 +49,17 @@ class LoginGate(Service):
         if user is None or user.status not in (UserStatus.ACTIVE, UserStatus.WAITLISTED):
             return failure(AccountDisabled())
         if not proof.is_multi_factor and (methods := await self.factors.methods_of(user_id)):
+            await self._note(user_id, proof, MfaRequired.code, origin)
             return success(self._challenge(user_id, proof, origin, methods))
+        await self._note(user_id, proof, OK, origin)
         is_first = user.last_login_at is None
         if not is_first and not await self.known.knows_device(user_id, origin.user_agent[:500]):
             (await self.notices.tell(user_id, Change.NEW_DEVICE)).unwrap()
         return success((await self.sessions.open(user_id, origin, proof.methods)).unwrap())
+
+    async def _note(self, user_id: UserId, proof: Proof, outcome: str, origin: Origin) -> None:
+        identifier = proof.identifier or str(user_id)
+        (await self.attempts.record(proof.methods, identifier, outcome, origin, user_id=user_id)).unwrap()
 
     def _challenge(self, user_id: UserId, proof: Proof, origin: Origin, methods: tuple[str, ...]) -> SecondFactorNeeded:
         token, now = secrets.token_urlsafe(32), self.clock.now()

@@ -31,6 +31,7 @@ from plaza.identity.schemas import (
     TokenPair,
     VerificationSent,
 )
+from plaza.identity.service.attempts import LoginAttempts, noted
 from plaza.identity.service.contacts import normalized_email
 from plaza.identity.service.gate import LoginGate
 from plaza.identity.service.messages import Messages
@@ -58,11 +59,12 @@ class PasswordService(Service):
         sessions: SessionService,
         gate: LoginGate,
         tokens: TokenService,
+        attempts: LoginAttempts,
     ) -> None:
         super().__init__(db)
         self.settings, self.plaza, self.hasher, self.failures = settings, plaza, hasher, failures
         self.verification, self.pace, self.messages, self.notices = verification, pace, messages, notices
-        self.audit, self.sessions, self.gate, self.tokens = audit, sessions, gate, tokens
+        self.audit, self.sessions, self.gate, self.tokens, self.attempts = audit, sessions, gate, tokens, attempts
         self.users = UserRepository(db)
 
     @command(ValidationFailed)
@@ -72,6 +74,7 @@ class PasswordService(Service):
         return success(VerificationSent())
 
     @flow(PasswordTooWeak, PasswordTooCommon, RateLimited, Unavailable, *REFUSALS, LoginGate.admit, TokenService.answer)
+    @noted("otp")
     async def reset(self, given: ResetPasswordInput, origin: Origin) -> ServiceResult[TokenPair]:
         """A password that is refused does not use the link up; nothing is hashed for a link that never was."""
         user_id = await self.verification.owner_of_link(Purpose.PASSWORD_RESET, given.token)
@@ -137,7 +140,9 @@ class PasswordService(Service):
         await self.db.session.flush()
         (await self.sessions.end_all(user.id, EndReason.CREDENTIALS_CHANGED)).unwrap()
         await self._tell("identity.password_reset", None, user.id, change)
-        return success((await self.gate.admit(user.id, Proof(methods=("otp",)), origin)).unwrap())
+        return success(
+            (await self.gate.admit(user.id, Proof(methods=("otp",), identifier=token.address), origin)).unwrap()
+        )
 
     @command(InvalidCredentials)
     async def _change(

@@ -38,6 +38,7 @@ from plaza.identity.schemas import (
     VerificationSent,
     VerifyEmailInput,
 )
+from plaza.identity.service.attempts import LoginAttempts, noted
 from plaza.identity.service.contacts import cleaned_line, normalized_email, normalized_phone
 from plaza.identity.service.gate import LoginGate
 from plaza.identity.service.messages import Messages
@@ -65,11 +66,12 @@ class RegistrationService(Service):
         messages: Messages,
         gate: LoginGate,
         tokens: TokenService,
+        attempts: LoginAttempts,
     ) -> None:
         super().__init__(db)
         self.clock, self.settings, self.plaza, self.vault, self.hasher = clock, settings, plaza, vault, hasher
         self.verification, self.newcomers, self.pace, self.messages = verification, newcomers, pace, messages
-        self.gate, self.tokens = gate, tokens
+        self.gate, self.tokens, self.attempts = gate, tokens, attempts
         self.users, self.verifications = UserRepository(db), VerificationRepository(db)
 
     @flow(ValidationFailed, PasswordTooWeak, PasswordTooCommon, ProviderNotConfigured, RateLimited)
@@ -96,6 +98,7 @@ class RegistrationService(Service):
         return success(VerificationSent())
 
     @flow(ValidationFailed, *REFUSALS, TokenService.answer)
+    @noted("otp", by="email")
     async def verify(self, given: VerifyEmailInput, origin: Origin) -> ServiceResult[TokenPair]:
         by_code, by_link = given.email is not None and given.code is not None, given.token is not None
         if by_code == by_link:
@@ -208,7 +211,9 @@ class RegistrationService(Service):
             return success(Refused(TokenUsed.code))
         await self.newcomers.open(user, token)
         await self.messages.mail("identity.welcome", token.address, {"url": self.plaza.base_url})
-        return success((await self.gate.admit(user.id, Proof(methods=("otp",)), origin)).unwrap())
+        return success(
+            (await self.gate.admit(user.id, Proof(methods=("otp",), identifier=token.address), origin)).unwrap()
+        )
 
     @command()
     async def _purge(self) -> ServiceResult[int]:

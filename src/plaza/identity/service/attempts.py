@@ -1,0 +1,110 @@
+"""Who tried to get in, by which way, and what came of it: kept for some months, for whoever looks into an incident.
+
+The gate writes down who gets in, in the transaction that lets them in; what was refused before is written by the ways in themselves:
+
+    @flow(...)
+    @noted("pwd", by="identifier")
+    async def login(self, given: LoginInput, origin: Origin) -> ServiceResult[TokenPair]: ...
+
+A refused try has the same row whether the identifier belongs to anybody or not, and never a person's id: neither the work nor a lock on
+a person's row tells them apart. Tries that were turned away unlooked at (limits, overload, no proper shape) are not written: a flood of
+them is to cost nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from functools import wraps
+from typing import Protocol, TypeVar
+
+from plaza.core.clock import Clock
+from plaza.core.crypto import Vault
+from plaza.core.db import Database
+from plaza.core.errors import RateLimited, Unavailable, ValidationFailed
+from plaza.core.ids import uuid7
+from plaza.core.result import DomainError, Failure, ServiceResult, success
+from plaza.core.service import Service, command, flow
+from plaza.domain_events.identity import UserId
+from plaza.identity.errors import MfaRequired, ProviderNotConfigured
+from plaza.identity.models import LoginAttempt
+from plaza.identity.repository import LoginAttemptRepository
+from plaza.identity.schemas import IdentitySettings, Origin
+from plaza.identity.service.contacts import identifier_of
+
+OK = "ok"
+# MFA_REQUIRED the gate has written.
+_NOT_A_TRY = (RateLimited, Unavailable, ValidationFailed, ProviderNotConfigured, MfaRequired)
+_BATCH = 5_000
+
+
+class LoginAttempts(Service):
+    def __init__(self, db: Database, clock: Clock, settings: IdentitySettings, vault: Vault) -> None:
+        super().__init__(db)
+        self.clock, self.settings, self.vault = clock, settings, vault
+        self.attempts = LoginAttemptRepository(db)
+
+    @command()
+    async def record(
+        self, methods: Sequence[str], identifier: str, outcome: str, origin: Origin, *, user_id: UserId | None = None
+    ) -> ServiceResult[None]:
+        """`methods` as in `Proof`. Joins the transaction of whoever lets somebody in."""
+        self.attempts.add(
+            LoginAttempt(
+                id=uuid7(),
+                user_id=user_id,
+                identifier_hash=self.hashed(identifier),
+                method="+".join(methods)[:20],
+                outcome=outcome,
+                ip=origin.ip,
+                user_agent=origin.user_agent[:500],
+                at=self.clock.now(),
+            )
+        )
+        return success(None)
+
+    def hashed(self, identifier: str) -> bytes:
+        """Of the one spelling that it has. Keyed: what strangers type, mistyped passwords among it, cannot be found out from it."""
+        named = identifier_of(identifier)
+        return self.vault.mac("login-attempt", named.email, named.phone, named.username)
+
+    @flow()
+    async def purge(self) -> ServiceResult[None]:
+        while (await self._purge()).unwrap() == _BATCH:
+            pass
+        return success(None)
+
+    @command()
+    async def _purge(self) -> ServiceResult[int]:
+        before = self.clock.now() - timedelta(days=self.settings.attempts_kept_days)
+        return success(await self.attempts.purge(before, _BATCH))
+
+
+class WayIn(Protocol):
+    attempts: LoginAttempts
+
+
+S = TypeVar("S", bound=WayIn)
+Given = TypeVar("Given")
+T = TypeVar("T")
+Flow = Callable[[S, Given, Origin], Awaitable[ServiceResult[T]]]
+
+
+def noted(method: str, *, by: str = "") -> Callable[[Flow[S, Given, T]], Flow[S, Given, T]]:
+    """For a flow that lets somebody in: its refusals are written down. `by` is the field of the input that says who it is, if one does."""
+
+    def decorate(fn: Flow[S, Given, T]) -> Flow[S, Given, T]:
+        @wraps(fn)
+        async def run(self: S, given: Given, origin: Origin) -> ServiceResult[T]:
+            try:
+                result = await fn(self, given, origin)
+            except DomainError as error:
+                result = Failure(error)
+            if isinstance(result, Failure) and not isinstance(result.error, _NOT_A_TRY):
+                said: str | None = getattr(given, by) if by else None
+                (await self.attempts.record((method,), said or "", result.error.code, origin)).unwrap()
+            return result
+
+        return run
+
+    return decorate
