@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from plaza.chat.models import Kind
 from plaza.chat.repository import CONVERSATIONS_FOR_STAFF
-from plaza.core.actor import Permission
 from plaza.core.admin import AdminView, Column
+from plaza.core.http import Permission
 
 READ = Permission(
     "conversations.read", "See which conversations there are, without titles and messages", ("manager", "support")

@@ -123,3 +123,57 @@ class AttachmentsUnavailable(DomainError):
     """Messages cannot carry attachments yet."""
 
     code, status = "ATTACHMENTS_UNAVAILABLE", 422
+
+
+class NotAuthor(DomainError):
+    """Only whoever wrote the message may do this."""
+
+    code, status = "NOT_AUTHOR", 403
+
+
+class SystemMessage(DomainError):
+    """What the conversation tells by itself cannot be changed."""
+
+    code, status = "SYSTEM_MESSAGE", 409
+
+
+class AlreadyDeleted(DomainError):
+    """This message was deleted."""
+
+    code, status = "ALREADY_DELETED", 409
+
+
+class EditTimeExpired(DomainError):
+    """A message can be edited for 15 minutes after it was sent."""
+
+    code, status = "EDIT_TIME_EXPIRED", 409
+
+
+class MaxEditsReached(DomainError):
+    """This message was edited as often as one may be."""
+
+    code, status = "MAX_EDITS_REACHED", 409
+
+
+class InvalidEmoji(DomainError):
+    """A reaction is one emoji."""
+
+    code, status = "INVALID_EMOJI", 422
+
+
+class ReactionNotFound(DomainError):
+    """You have not reacted with this emoji."""
+
+    code, status = "REACTION_NOT_FOUND", 404
+
+
+class MaxReactionsExceeded(DomainError):
+    """A message takes 20 different emoji, and 5 from one person."""
+
+    code, status = "MAX_REACTIONS_EXCEEDED", 409
+
+
+class TooManyPins(DomainError):
+    """As many messages are pinned here as can be."""
+
+    code, status = "TOO_MANY_PINS", 409

@@ -53,6 +53,20 @@ class SendMessage(Said, frozen=True, kw_only=True, tag="message.send"):
     attachments: list[str] | None = None
 
 
+class EditMessage(Said, frozen=True, kw_only=True, tag="message.edit"):
+    message_id: MessageId
+    content: str
+
+
+class DeleteMessage(Said, frozen=True, kw_only=True, tag="message.delete"):
+    message_id: MessageId
+
+
+class ToggleReaction(Said, frozen=True, kw_only=True, tag="reaction.toggle"):
+    message_id: MessageId
+    emoji: Annotated[str, msgspec.Meta(max_length=64)]
+
+
 class MarkRead(Said, frozen=True, kw_only=True, tag="read"):
     conversation_id: ConversationId | None = None
     seq: int
@@ -79,7 +93,18 @@ class Ping(Said, frozen=True, kw_only=True, tag="ping"):
     pass
 
 
-Saying: TypeAlias = Subscribe | SendMessage | MarkRead | SetTyping | SetPresence | WatchPresence | Ping
+Saying: TypeAlias = (
+    Subscribe
+    | SendMessage
+    | EditMessage
+    | DeleteMessage
+    | ToggleReaction
+    | MarkRead
+    | SetTyping
+    | SetPresence
+    | WatchPresence
+    | Ping
+)
 
 
 class Ready(View, frozen=True, kw_only=True, tag_field="type", tag="ready"):
@@ -91,10 +116,11 @@ class Ready(View, frozen=True, kw_only=True, tag_field="type", tag="ready"):
 
 
 class Ack(View, frozen=True, kw_only=True, tag_field="type", tag="ack", omit_defaults=True):
-    """Only after the commit."""
+    """Only after the commit. `added` answers a toggled reaction."""
 
     ref: Ref
     message: MessageView | msgspec.UnsetType = msgspec.UNSET
+    added: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class Refused(View, frozen=True, kw_only=True, tag_field="type", tag="error"):

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
-from plaza.chat import admin
-from plaza.chat.controllers import ConversationController, MessageController, ParticipantController, ReadingController
-from plaza.chat.presence_controllers import PresenceController
+from plaza.chat import admin, controllers
 from plaza.chat.schemas import ChatSettings
 from plaza.chat.service import (
     ConversationLog,
     ConversationService,
+    EditingService,
     MessageService,
     ParticipantService,
+    PinService,
+    ReactionService,
     ReadingService,
 )
 from plaza.chat.service.presence import PresenceService
@@ -20,14 +21,27 @@ from plaza.core.realtime import TopicLog
 context = Context(
     name="chat",
     settings=ChatSettings,
-    services=(ParticipantService, ConversationService, MessageService, ReadingService, PresenceService, SocketService),
+    services=(
+        ParticipantService,
+        ConversationService,
+        MessageService,
+        EditingService,
+        ReactionService,
+        PinService,
+        ReadingService,
+        PresenceService,
+        SocketService,
+    ),
     ports={TopicLog: ConversationLog},
     controllers=(
-        ConversationController,
-        ParticipantController,
-        MessageController,
-        ReadingController,
-        PresenceController,
+        controllers.ConversationController,
+        controllers.ParticipantController,
+        controllers.MessageController,
+        controllers.EditingController,
+        controllers.ReactionController,
+        controllers.PinController,
+        controllers.ReadingController,
+        controllers.PresenceController,
         SocketController,
     ),
     api_background=(PresenceService,),

@@ -21,6 +21,8 @@ from plaza.chat.errors import ConversationDeleted, ConversationNotFound, NotPart
 from plaza.chat.frames import (
     Ack,
     Authenticate,
+    DeleteMessage,
+    EditMessage,
     MarkRead,
     Ping,
     Pong,
@@ -34,11 +36,12 @@ from plaza.chat.frames import (
     Subscribe,
     Subscribed,
     SubscribedTo,
+    ToggleReaction,
     TypingChanged,
     WatchPresence,
 )
-from plaza.chat.schemas import MessageView, NewMessage, SeqMarker
-from plaza.chat.service import MessageService, ReadingService
+from plaza.chat.schemas import MessageView, NewContent, NewMessage, NewReaction, SeqMarker
+from plaza.chat.service import EditingService, MessageService, ReactionService, ReadingService
 from plaza.chat.service.presence import PresenceService, device_of
 from plaza.chat.service.sockets import SocketService
 from plaza.core.actor import Actor
@@ -49,7 +52,7 @@ from plaza.core.http.problems import as_domain_error
 from plaza.core.ratelimit import RateLimits
 from plaza.core.realtime import Close, Frame, Hub, Socket
 from plaza.core.result import DomainError
-from plaza.domain_events.chat import ConversationId
+from plaza.domain_events.chat import ConversationId, MessageId
 from plaza.domain_events.identity import SessionId, UserId
 
 log = structlog.get_logger(__name__)
@@ -74,6 +77,8 @@ class SocketController(Controller):
     hub: Hub
     sockets: SocketService
     messages: MessageService
+    editing: EditingService
+    reactions: ReactionService
     reading: ReadingService
     presence: PresenceService
     limits: RateLimits
@@ -265,6 +270,12 @@ class Conversation:
         match said:
             case SendMessage():
                 return self._send(said)
+            case EditMessage():
+                return self._edit(said)
+            case DeleteMessage():
+                return self._delete(said)
+            case ToggleReaction():
+                return self._toggle(said)
             case MarkRead():
                 return self._read(said)
             case Subscribe():
@@ -283,6 +294,28 @@ class Conversation:
         sent = (await self._home.messages.post(self._actor, self._named(said.conversation_id), new)).unwrap()
         message: MessageView = sent.message
         return Ack(ref=said.ref, message=message)
+
+    async def _edit(self, said: EditMessage) -> Ack:
+        conversation_id = await self._place_of(said.message_id)
+        new = NewContent(content=said.content)
+        edited = await self._home.editing.edit(self._actor, conversation_id, said.message_id, new)
+        return Ack(ref=said.ref, message=edited.unwrap())
+
+    async def _delete(self, said: DeleteMessage) -> Ack:
+        conversation_id = await self._place_of(said.message_id)
+        (await self._home.editing.delete(self._actor, conversation_id, said.message_id)).unwrap()
+        return Ack(ref=said.ref)
+
+    async def _toggle(self, said: ToggleReaction) -> Ack:
+        conversation_id = await self._place_of(said.message_id)
+        given = NewReaction(emoji=said.emoji)
+        toggled = await self._home.reactions.toggle(self._actor, conversation_id, said.message_id, given)
+        return Ack(ref=said.ref, added=toggled.unwrap().added)
+
+    async def _place_of(self, message_id: MessageId) -> ConversationId:
+        """These frames name the message only. Raises what keeps the actor from it."""
+        place = (await self._home.sockets.place_of(self._actor, message_id)).unwrap()
+        return self._named(place)
 
     async def _read(self, said: MarkRead) -> Ack:
         marker = SeqMarker(seq=said.seq)

@@ -1,5 +1,6 @@
 """What chat takes in and what it shows: conversations with their people, and messages."""
 
+from plaza.chat.schemas.changes import EarlierContent, NewContent, NewReaction, Reacted, ReactionView, Toggled
 from plaza.chat.schemas.conversations import (
     Badge,
     ConversationBody,
@@ -43,23 +44,29 @@ __all__ = [
     "ConversationView",
     "CreatedConversation",
     "Direction",
+    "EarlierContent",
     "LogEntry",
     "MessageBody",
     "MessageDraft",
     "MessageView",
     "MyPart",
+    "NewContent",
     "NewConversation",
     "NewMessage",
     "NewOwner",
     "NewParticipant",
+    "NewReaction",
     "NewTitle",
     "ParticipantView",
     "Peer",
+    "Reacted",
+    "ReactionView",
     "ReadState",
     "RoleChange",
     "SentMessage",
     "SeqMarker",
     "Span",
     "SystemEvent",
+    "Toggled",
     "UnreadSummary",
 ]

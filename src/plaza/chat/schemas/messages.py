@@ -89,8 +89,9 @@ class MessageView(MessageBody, frozen=True, kw_only=True):
     saved: bool = False
 
     @classmethod
-    def of(cls, body: MessageBody) -> MessageView:
-        return cls(**{name: getattr(body, name) for name in body.__struct_fields__})
+    def of(cls, body: MessageBody, *, my_reactions: list[str] | None = None, saved: bool = False) -> MessageView:
+        fields = {name: getattr(body, name) for name in MessageBody.__struct_fields__}
+        return cls(**fields, my_reactions=my_reactions or [], saved=saved)
 
     def body(self) -> MessageBody:
         return MessageBody(**{name: getattr(self, name) for name in MessageBody.__struct_fields__})

@@ -6,8 +6,15 @@ import msgspec
 
 
 class ChatSettings(msgspec.Struct, frozen=True):
+    """`flood` limits the messages of one person; `edit_window_s` is how long after sending a message can be edited."""
+
     max_participants: int = 500
-    flood: str = "30 per 10 second"  # messages of one person
+    flood: str = "30 per 10 second"
+    edit_window_s: int = 900
+    max_edits: int = 10
+    max_emoji: int = 20
+    max_own_emoji: int = 5
+    max_pins: int = 100
 
     def __post_init__(self) -> None:
         if self.max_participants < 2:

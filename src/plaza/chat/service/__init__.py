@@ -1,9 +1,21 @@
 """The rules of chat, one service per aggregate."""
 
 from plaza.chat.service.conversations import ConversationService
+from plaza.chat.service.editing import EditingService
 from plaza.chat.service.log import ConversationLog
 from plaza.chat.service.messages import MessageService
 from plaza.chat.service.participants import ParticipantService
+from plaza.chat.service.pins import PinService
+from plaza.chat.service.reactions import ReactionService
 from plaza.chat.service.reading import ReadingService
 
-__all__ = ["ConversationLog", "ConversationService", "MessageService", "ParticipantService", "ReadingService"]
+__all__ = [
+    "ConversationLog",
+    "ConversationService",
+    "EditingService",
+    "MessageService",
+    "ParticipantService",
+    "PinService",
+    "ReactionService",
+    "ReadingService",
+]

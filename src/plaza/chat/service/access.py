@@ -7,9 +7,17 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from plaza.chat.errors import ConversationDeleted, ConversationNotFound, NotGroup, NotParticipant
-from plaza.chat.models import Conversation, Kind, Participant
-from plaza.chat.repository import ConversationRepository, ParticipantRepository, Standing
+from plaza.chat.errors import (
+    AlreadyDeleted,
+    ConversationDeleted,
+    ConversationNotFound,
+    MessageNotFound,
+    NotGroup,
+    NotParticipant,
+    SystemMessage,
+)
+from plaza.chat.models import Conversation, Kind, Message, MessageType, Participant
+from plaza.chat.repository import ChangeRepository, ConversationRepository, ParticipantRepository, Standing
 from plaza.core.actor import Actor
 from plaza.core.db import Database
 from plaza.core.result import DomainError
@@ -34,9 +42,18 @@ def admit(standing: Standing | None) -> None:
         raise refused
 
 
+def must_be_text(message: Message) -> None:
+    """Raises SystemMessage and AlreadyDeleted."""
+    if message.type == MessageType.SYSTEM:
+        raise SystemMessage
+    if message.deleted_at is not None:
+        raise AlreadyDeleted
+
+
 class Entrance:
     def __init__(self, db: Database) -> None:
         self.conversations, self.participants = ConversationRepository(db), ParticipantRepository(db)
+        self.changes = ChangeRepository(db)
 
     async def check(self, conversation_id: UUID, user_id: UUID) -> None:
         """Raises one of `ENTRANCE`."""
@@ -50,6 +67,16 @@ class Entrance:
             raise ConversationNotFound
         admit(Standing(is_deleted=conversation.deleted_at is not None, is_live=stay.left_at is None))
         return conversation, stay
+
+    async def lock_message(
+        self, actor: Actor, conversation_id: UUID, message_id: UUID
+    ) -> tuple[Conversation, Participant, Message]:
+        """The same, and a message of it. Besides, raises MessageNotFound."""
+        conversation, me = await self.lock(actor, conversation_id)
+        message = await self.changes.message(conversation_id, message_id)
+        if message is None:
+            raise MessageNotFound
+        return conversation, me, message
 
     async def lock_group(self, actor: Actor, conversation_id: UUID) -> tuple[Conversation, Participant]:
         """Besides, raises NotGroup."""

@@ -15,6 +15,7 @@ from plaza.chat.errors import (
     MessageNotFound,
 )
 from plaza.chat.repository import (
+    ChangeRepository,
     ConversationRepository,
     HistoryRepository,
     MessageRepository,
@@ -56,7 +57,7 @@ class MessageService(Service):
         super().__init__(db)
         self.clock, self.cursors, self.limits, self.settings = clock, cursors, limits, settings
         self.conversations, self.participants = ConversationRepository(db), ParticipantRepository(db)
-        self.messages, self.history = MessageRepository(db), HistoryRepository(db)
+        self.messages, self.history, self.changes = MessageRepository(db), HistoryRepository(db), ChangeRepository(db)
         self.entrance, self.announcer = Entrance(db), Announcer(db, hub)
 
     @grouped(*ENTRANCE, EmptyContent, ContentTooLong, AttachmentsUnavailable, InvalidParent)
@@ -65,7 +66,7 @@ class MessageService(Service):
 
         The sender's marker stays where it is; how much is unread for whom is derived when somebody asks.
         """
-        fit = {MessageId(uuid7()): n for n, draft in enumerate(drafts) if _unfit(draft) is None}
+        fit = {MessageId(uuid7()): n for n, draft in enumerate(drafts) if unfit(draft) is None}
         written = await self._write({made: drafts[n] for made, n in fit.items()})
         results: dict[int, ServiceResult[SentMessage]] = {
             fit[message.id]: success(SentMessage(message=MessageView.of(message), is_new=True)) for message in written
@@ -75,30 +76,37 @@ class MessageService(Service):
             results |= await self._explain({n: each for n, each in enumerate(drafts) if n not in results}, numbers)
         return [results[n] for n in range(len(drafts))]
 
-    @flow(send, RateLimited)
-    async def post(
-        self, actor: Actor, conversation_id: ConversationId, message: NewMessage
-    ) -> ServiceResult[SentMessage]:
-        """`send` for a person, who may not flood. Nothing is awaited before the draft is in its lane, so that order is kept."""
-        self.limits.count("chat.flood", str(actor.user_id), self.settings.flood)
-        return await self.send(
-            MessageDraft(
-                sender_id=UserId(actor.user_id),
-                conversation_id=conversation_id,
-                client_id=message.client_id,
-                content=message.content,
-                parent_id=None if message.parent_id is None else MessageId(message.parent_id),
-                has_attachments=bool(message.attachments),
-            )
-        )
-
     @query(*ENTRANCE, MessageNotFound)
     async def get(
         self, actor: Actor, conversation_id: ConversationId, message_id: MessageId
     ) -> ServiceResult[MessageView]:
         await self.entrance.check(conversation_id, actor.user_id)
         message = await self.messages.one(conversation_id, message_id)
-        return failure(MessageNotFound()) if message is None else success(MessageView.of(message))
+        if message is None:
+            return failure(MessageNotFound())
+        (view,) = await self.changes.seen_by(actor.user_id, [message])
+        return success(view)
+
+    @flow(send, get, RateLimited)
+    async def post(
+        self, actor: Actor, conversation_id: ConversationId, message: NewMessage
+    ) -> ServiceResult[SentMessage]:
+        """`send` for a person, who may not flood. Nothing is awaited before the draft is in its lane, so that order is kept."""
+        self.limits.count("chat.flood", str(actor.user_id), self.settings.flood)
+        draft = MessageDraft(
+            sender_id=UserId(actor.user_id),
+            conversation_id=conversation_id,
+            client_id=message.client_id,
+            content=message.content,
+            parent_id=None if message.parent_id is None else MessageId(message.parent_id),
+            has_attachments=bool(message.attachments),
+        )
+        sent = (await self.send(draft)).unwrap()
+        if sent.is_new:
+            return success(sent)
+        first = sent.message  # as it has become since, in the conversation that it was sent to
+        view = (await self.get(actor, first.conversation_id, first.id)).unwrap()
+        return success(SentMessage(message=view, is_new=False))
 
     @query(*ENTRANCE, InvalidCursor)
     async def page(
@@ -154,12 +162,12 @@ class MessageService(Service):
             if first is not None and written.get(first.id, -1) < n:
                 results[n] = success(SentMessage(message=MessageView.of(first), is_new=False))
             else:
-                refused = refusal(standings.get((draft.conversation_id, draft.sender_id))) or _unfit(draft)
+                refused = refusal(standings.get((draft.conversation_id, draft.sender_id))) or unfit(draft)
                 results[n] = failure(refused or InvalidParent())
         return results
 
 
-def _unfit(draft: MessageDraft) -> DomainError | None:
+def unfit(draft: MessageDraft) -> DomainError | None:
     """What is wrong with the draft itself, wherever it goes."""
     if not draft.content.strip():
         return EmptyContent()

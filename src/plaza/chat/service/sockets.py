@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from uuid import UUID
 
-from plaza.chat.errors import ConversationNotFound
+from plaza.chat.errors import ConversationNotFound, MessageNotFound
+from plaza.chat.repository import ChangeRepository
 from plaza.chat.service.access import ENTRANCE, Entrance
 from plaza.core.actor import Actor
 from plaza.core.db import Database
@@ -13,7 +14,7 @@ from plaza.core.errors import Unauthenticated
 from plaza.core.realtime import Hub
 from plaza.core.result import ServiceResult, success
 from plaza.core.service import Service, flow, query
-from plaza.domain_events.chat import ConversationId
+from plaza.domain_events.chat import ConversationId, MessageId
 from plaza.domain_events.identity import SessionId
 from plaza.identity import SessionWatch, TicketService, TokenService
 
@@ -24,7 +25,7 @@ class SocketService(Service):
     ) -> None:
         super().__init__(db)
         self.hub, self.tickets, self.tokens, self.watch = hub, tickets, tokens, watch
-        self.entrance = Entrance(db)
+        self.entrance, self.changes = Entrance(db), ChangeRepository(db)
         watch.on_end(hub.end_session)
 
     @flow(TicketService.redeem)
@@ -43,6 +44,18 @@ class SocketService(Service):
     async def enter(self, actor: Actor, conversation_id: ConversationId) -> ServiceResult[None]:
         await self.entrance.check(conversation_id, actor.user_id)
         return success(None)
+
+    @query(*ENTRANCE, MessageNotFound)
+    async def place_of(self, actor: Actor, message_id: MessageId) -> ServiceResult[ConversationId]:
+        """The conversation of a message. To a stranger neither exists."""
+        conversation_id = await self.changes.conversation_of(message_id)
+        if conversation_id is None:
+            raise MessageNotFound
+        try:
+            await self.entrance.check(conversation_id, actor.user_id)
+        except ConversationNotFound as error:
+            raise MessageNotFound from error
+        return success(conversation_id)
 
     @query(*ENTRANCE)
     async def positions(

@@ -1,0 +1,18 @@
+"""`/api/v1/chat` over REST, a file per aggregate. Whatever changes here reaches the sockets, too."""
+
+from plaza.chat.controllers.changes import EditingController, PinController, ReactionController
+from plaza.chat.controllers.conversations import ConversationController, ParticipantController
+from plaza.chat.controllers.messages import MessageController
+from plaza.chat.controllers.presence import PresenceController
+from plaza.chat.controllers.reading import ReadingController
+
+__all__ = [
+    "ConversationController",
+    "EditingController",
+    "MessageController",
+    "ParticipantController",
+    "PinController",
+    "PresenceController",
+    "ReactionController",
+    "ReadingController",
+]
