@@ -6,7 +6,7 @@ import asyncio
 import math
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 import msgspec
 import uvicorn
@@ -133,8 +133,16 @@ class Server(uvicorn.Server):
             server.close()
         self.edge.is_draining = True
         await self.runtime.hub.drain(self.drain_s / 4)
+        await self._farewells(self.drain_s / 4)
         self.config.timeout_graceful_shutdown = max(1, math.ceil(ends_at - loop.time()))
         await super().shutdown(sockets)
+
+    async def _farewells(self, within_s: float) -> None:
+        """Until the peers have answered their close frames: behind a line that is cut earlier, what stood before it may be lost."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while any(getattr(each, "close_sent", False) for each in self.server_state.connections):  # noqa: ASYNC110 - uvicorn tells nobody
+                    await asyncio.sleep(0.02)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
