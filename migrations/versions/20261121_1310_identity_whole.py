@@ -25,6 +25,10 @@ ROLES = (
         "Runs the place: every permission",
         (
             "audit.read",
+            "conversations.read",
+            "deliveries.read",
+            "jobs.read",
+            "jobs.retry",
             "roles.manage",
             "roles.read",
             "users.ban",
@@ -38,10 +42,25 @@ ROLES = (
     (
         "manager",
         "Answers for people and their accounts",
-        ("roles.read", "users.ban", "users.deactivate", "users.impersonate", "users.read", "users.sessions"),
+        (
+            "conversations.read",
+            "deliveries.read",
+            "jobs.read",
+            "jobs.retry",
+            "roles.read",
+            "users.ban",
+            "users.deactivate",
+            "users.impersonate",
+            "users.read",
+            "users.sessions",
+        ),
     ),
     ("staff", "Looks things up", ("users.read",)),
-    ("support", "Helps people with their accounts", ("users.ban", "users.read", "users.sessions")),
+    (
+        "support",
+        "Helps people with their accounts",
+        ("conversations.read", "deliveries.read", "jobs.read", "users.ban", "users.read", "users.sessions"),
+    ),
     ("vendor", "Sells", ()),
     ("customer", "Buys", ()),
 )
@@ -352,13 +371,13 @@ def upgrade() -> None:
         "identity_profile_search_idx",
         "identity_profile",
         [
-            sa.text(
-                "lower(((((coalesce(username, '') || ' ') || display_name) || ' ') || first_name) || ' ' || last_name)"
-                " gin_trgm_ops"
-            )
+            sa.literal_column(
+                "lower((((((coalesce(username, '') || ' ') || display_name) || ' ') || first_name) || ' ') || last_name)"
+            ).label("searched")
         ],
         unique=False,
         postgresql_using="gin",
+        postgresql_ops={"searched": "gin_trgm_ops"},
     )
     op.create_index(
         "identity_user_stale_idx",

@@ -195,3 +195,25 @@ async def test_a_database_that_is_not_there_is_named(command: CommandLine, serve
     assert missing.err.startswith("plaza: PostgreSQL refuses DATABASE_URL: ")
     assert 'database "missing" does not exist' in missing.err
     assert "Traceback" not in missing.err
+
+
+async def test_users_roles(command: CommandLine, plaza: Stage) -> None:
+    await member(plaza, "ada")
+    roles = ("users", "roles")
+    granted = await command(*roles, "grant", "Ada@Example.com", "support", "--until", "2999-01-02")
+    assert (granted.status, granted.out) == (0, ""), granted.err
+    assert (await command(*roles, "grant", "ada@example.com", "superuser")).status == 0
+    assert await rights(plaza) == {"ada@example.com": (True, True)}
+    listed = await command(*roles, "list", "ada@example.com")
+    assert listed.out.splitlines() == ["superuser\tfor good", "support\t2999-01-02T00:00:00+00:00"]
+
+    last = await command(*roles, "revoke", "ada@example.com", "superuser")
+    assert (last.status, last.err.splitlines()[-1].split(":")[0]) == (1, "LAST_SUPERUSER")
+    assert (await command(*roles, "revoke", "ada@example.com", "support")).status == 0
+    assert (await command(*roles, "list", "ada@example.com")).out == "superuser\tfor good\n"
+    for words in (("nobody@example.com", "support"), ("ada@example.com", "wizard")):
+        refused = await command(*roles, "grant", *words)
+        assert (refused.status, refused.err.splitlines()[-1].split(":")[0]) in (
+            (1, "USER_NOT_FOUND"),
+            (1, "ROLE_NOT_FOUND"),
+        )

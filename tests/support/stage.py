@@ -8,10 +8,10 @@ import socket
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from tempfile import TemporaryDirectory
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import httpx
-from sqlalchemy import text
+from sqlalchemy import insert, select, text
 
 from plaza.app.configuration import Configuration, load
 from plaza.app.registry import metadata
@@ -26,8 +26,9 @@ T = TypeVar("T")
 
 _FILES = TemporaryDirectory(prefix="plaza-storage-")  # gone with the process
 
-# What outlives a test: keys are made once per database.
+# What outlives a test: keys are made once per database. What migrations put into tables is put back.
 KEPT_TABLES = {"identity_signing_key"}
+SEEDED_TABLES = ("identity_role", "identity_role_permission")
 
 
 class QuietServer(Server):
@@ -55,6 +56,7 @@ class Stage:
         self.configuration = configuration_for(database_url, redis_url, **variables)
         self.runtime = Runtime(self.configuration, "api", clock=self.clock)
         self.internal_errors = InternalErrors()
+        self._seeds: dict[str, list[dict[str, Any]]] = {}
         self._clients: list[httpx.AsyncClient] = []
         self._with_worker = worker
         self._stack = AsyncExitStack()
@@ -104,7 +106,12 @@ class Stage:
             # Every job locks its row first: those under way end before, the others find nothing afterwards.
             await connection.execute(text("lock table core_job in exclusive mode"))
             for table in tables:
+                if table in SEEDED_TABLES and table not in self._seeds:
+                    rows = await connection.execute(select(metadata.tables[table]))
+                    self._seeds[table] = [dict(row) for row in rows.mappings()]
                 await connection.execute(text(f'delete from "{table}"'))
+            for table in SEEDED_TABLES:
+                await connection.execute(insert(metadata.tables[table]), self._seeds[table])
         await self.runtime.redis.flushdb()
 
     def raise_internal_errors(self) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -147,6 +148,52 @@ async def create_user(email: str, password: str, display_name: str | None, staff
             email, password, display_name=display_name, is_staff=staff or superuser, is_superuser=superuser
         )
         click.echo(made.unwrap().id)
+
+
+@users.group("roles")
+def user_roles() -> None:
+    """What people may do. Grants are in effect within a second; no right is needed but that to run this."""
+
+
+@user_roles.command("list")
+@click.argument("email")
+@asynchronous
+async def list_roles(email: str) -> None:
+    """Print the roles of a person, with the time when each ends."""
+    from plaza.identity import RoleService, UserService
+
+    async with runtime_for() as runtime:
+        user_id = (await runtime.parts[UserService].find(email)).unwrap()
+        for each in (await runtime.parts[RoleService].held_by(user_id)).unwrap():
+            click.echo(f"{each.role}\t{each.expires_at.isoformat() if each.expires_at else 'for good'}")
+
+
+@user_roles.command("grant")
+@click.argument("email")
+@click.argument("role")
+@click.option("--until", type=click.DateTime(), help="When it ends, in UTC; left out, it does not.")
+@asynchronous
+async def grant_role(email: str, role: str, until: datetime | None) -> None:
+    """Give a person a role, or change when it ends."""
+    from plaza.identity import RoleService, UserService
+
+    async with runtime_for() as runtime:
+        user_id = (await runtime.parts[UserService].find(email)).unwrap()
+        ends = until.replace(tzinfo=UTC) if until is not None else None
+        (await runtime.parts[RoleService].assign(user_id, role, ends)).unwrap()
+
+
+@user_roles.command("revoke")
+@click.argument("email")
+@click.argument("role")
+@asynchronous
+async def revoke_role(email: str, role: str) -> None:
+    """Take a role from a person."""
+    from plaza.identity import RoleService, UserService
+
+    async with runtime_for() as runtime:
+        user_id = (await runtime.parts[UserService].find(email)).unwrap()
+        (await runtime.parts[RoleService].withdraw(user_id, role)).unwrap()
 
 
 @cli.group()

@@ -1,11 +1,31 @@
-"""Who performs a command."""
+"""Who performs a command, and what they may be allowed."""
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 import msgspec
+
+_PERMISSION = re.compile(r"[a-z][a-z_]*\.[a-z][a-z_]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """Declared in a context's manifest: `<context or noun>.<what>`, and what it allows, for whoever grants it.
+
+    `roles` are the built-in ones that hold it from the start, beside superuser and admin, who hold them all.
+    """
+
+    name: str
+    description: str
+    roles: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not _PERMISSION.fullmatch(self.name):
+            raise ValueError(f"{self.name} is no name of a permission: write it like users.ban")
 
 
 class Actor(msgspec.Struct, frozen=True):

@@ -41,6 +41,18 @@ class AccountDisabled(DomainError):
     code, status = "ACCOUNT_DISABLED", 403
 
 
+class OwnAccount(DomainError):
+    """Nobody does this to their own account."""
+
+    code, status = "OWN_ACCOUNT", 403
+
+
+class BeyondOwnPermissions(DomainError):
+    """This needs permissions that you do not hold yourself."""
+
+    code, status = "BEYOND_OWN_PERMISSIONS", 403
+
+
 class UserNotFound(DomainError):
     """There is no such person, or none who wants to be found."""
 
@@ -57,6 +69,18 @@ class SessionNotFound(DomainError):
     """You have no such session."""
 
     code, status = "SESSION_NOT_FOUND", 404
+
+
+class RoleNotFound(DomainError):
+    """There is no such role."""
+
+    code, status = "ROLE_NOT_FOUND", 404
+
+
+class ApiKeyNotFound(DomainError):
+    """You have no such API key."""
+
+    code, status = "API_KEY_NOT_FOUND", 404
 
 
 class ProviderNotConfigured(DomainError):
@@ -107,6 +131,42 @@ class MfaNotEnabled(DomainError):
     code, status = "MFA_NOT_ENABLED", 409
 
 
+class RoleNameTaken(DomainError):
+    """Another role has this name."""
+
+    code, status = "ROLE_NAME_TAKEN", 409
+
+
+class RoleBuiltIn(DomainError):
+    """This role comes with Plaza: it stays."""
+
+    code, status = "ROLE_BUILT_IN", 409
+
+
+class RoleInUse(DomainError):
+    """Somebody holds this role: take it from them first."""
+
+    code, status = "ROLE_IN_USE", 409
+
+
+class LastSuperuser(DomainError):
+    """Nobody else could do everything: make another superuser first."""
+
+    code, status = "LAST_SUPERUSER", 409
+
+
+class CannotImpersonate(DomainError):
+    """Staff are not impersonated, nor is anybody whose account cannot be used."""
+
+    code, status = "CANNOT_IMPERSONATE", 409
+
+
+class TooManyApiKeys(DomainError):
+    """You have as many API keys as anybody may have: revoke one first."""
+
+    code, status = "TOO_MANY_API_KEYS", 409
+
+
 class CodeExpired(DomainError):
     """This code or link is too old: ask for a new one."""
 
@@ -147,6 +207,18 @@ class PasswordTooWeak(DomainError):
     """A password has 8 to 128 characters and holds neither your name, address or number nor the name of this service."""
 
     code, status = "PASSWORD_TOO_WEAK", 422
+
+
+class PermissionUnknown(DomainError):
+    """No context declares this permission."""
+
+    code, status = "PERMISSION_UNKNOWN", 422
+
+
+class ScopeUnknown(DomainError):
+    """A scope is <context>:read or <context>:write of a context that API keys can reach."""
+
+    code, status = "SCOPE_UNKNOWN", 422
 
 
 class UsernameReserved(DomainError):

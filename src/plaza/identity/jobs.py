@@ -12,6 +12,7 @@ from plaza.identity.service import (
     PasswordService,
     PhoneService,
     RegistrationService,
+    RoleService,
     SessionService,
     UserService,
 )
@@ -50,6 +51,11 @@ async def purge_sessions(sessions: SessionService) -> ServiceResult[None]:
 @cron(hour=3, minute=25, outside=True)
 async def purge_login_attempts(attempts: LoginAttempts) -> ServiceResult[None]:
     return await attempts.purge()
+
+
+@cron(minute=set(range(60)), outside=True)
+async def expire_grants(roles: RoleService) -> ServiceResult[None]:
+    return await roles.expire()
 
 
 @cron(hour=3, minute=30, outside=True)

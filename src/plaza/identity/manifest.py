@@ -4,7 +4,7 @@ from plaza.core.composition import Context
 from plaza.core.http import Authenticator
 from plaza.identity import admin, controllers, jobs
 from plaza.identity.gateways import ChallengeStore, LoginFailures, TicketStore
-from plaza.identity.schemas import IdentitySettings
+from plaza.identity.schemas import PERMISSIONS, IdentitySettings
 from plaza.identity.service import (
     CallerService,
     FactorService,
@@ -23,6 +23,7 @@ from plaza.identity.service import (
     RecoveryCodeService,
     RegistrationService,
     RelyingParty,
+    RoleService,
     SecurityNotices,
     SendingPace,
     SessionService,
@@ -59,6 +60,7 @@ context = Context(
         CallerService,
         SecurityNotices,
         SessionService,
+        RoleService,
         LoginAttempts,
         LoginGate,
         WaysIn,
@@ -87,6 +89,7 @@ context = Context(
         controllers.MfaController,
         controllers.PasskeyLoginController,
         controllers.PasskeyController,
+        controllers.RoleController,
         controllers.KeyController,
     ),
     jobs=(jobs.start_registration, jobs.resend_code, jobs.send_phone_code, jobs.send_password_reset),
@@ -95,10 +98,12 @@ context = Context(
         jobs.purge_sessions,
         jobs.purge_login_attempts,
         jobs.expire_unverified_accounts,
+        jobs.expire_grants,
         jobs.purge_mfa,
         jobs.purge_signing_keys,
     ),
     declares=(
+        *PERMISSIONS,
         admin.USERS,
         admin.SESSIONS,
         admin.ROLES,

@@ -3,6 +3,7 @@
 `openapi` for what may.
 """
 
+from plaza.core.actor import Permission
 from plaza.core.http.authentication import Authenticator
 from plaza.core.http.authorization import (
     ANONYMOUS,
@@ -10,7 +11,6 @@ from plaza.core.http.authorization import (
     READING,
     STEP_UP,
     WHILE_WAITLISTED,
-    Permission,
     permission,
 )
 from plaza.core.http.binding import bind

@@ -15,9 +15,7 @@ An API key reaches a route by the scope `<context>:read` or `<context>:write` of
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -44,24 +42,7 @@ STEP_UP = {**CREDENTIALS, "step_up": True}
 WHILE_WAITLISTED = {"while_waitlisted": True}
 
 STEP_UP_WITHIN = timedelta(minutes=10)
-_PERMISSION = re.compile(r"[a-z][a-z_]*\.[a-z][a-z_]*")
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-
-
-@dataclass(frozen=True, slots=True)
-class Permission:
-    """Declared in a context's manifest: `<context or noun>.<what>`, and what it allows, for whoever grants it.
-
-    `roles` are the built-in ones that hold it from the start, beside superuser and admin, who hold them all.
-    """
-
-    name: str
-    description: str
-    roles: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if not _PERMISSION.fullmatch(self.name):
-            raise ValueError(f"{self.name} is no name of a permission: write it like users.ban")
 
 
 def permission(name: str) -> dict[str, Any]:

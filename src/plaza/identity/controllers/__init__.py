@@ -6,6 +6,7 @@ from plaza.identity.controllers.passkeys import PasskeyController, PasskeyLoginC
 from plaza.identity.controllers.passwords import PasswordController
 from plaza.identity.controllers.phones import PhoneController
 from plaza.identity.controllers.registration import RegistrationController
+from plaza.identity.controllers.roles import RoleController
 from plaza.identity.controllers.sessions import SessionController
 from plaza.identity.controllers.signing_keys import KeyController
 from plaza.identity.controllers.users import UserController
@@ -20,6 +21,7 @@ __all__ = [
     "PasswordController",
     "PhoneController",
     "RegistrationController",
+    "RoleController",
     "SessionController",
     "UserController",
 ]

@@ -22,6 +22,8 @@ class EndReason(StrEnum):
     ACCOUNT_DISABLED = "account_disabled"
     REAUTHENTICATED = "reauthenticated"
     CREDENTIALS_CHANGED = "credentials_changed"
+    ENDED_BY_STAFF = "ended_by_staff"
+    IMPERSONATION_OVER = "impersonation_over"
 
 
 class Session(Timestamped, Versioned, Base):
@@ -39,6 +41,12 @@ class Session(Timestamped, Versioned, Base):
         Index("identity_session_user_idx", "user_id", "id"),
         Index("identity_session_revoked_idx", "revoked_at", postgresql_where=text("revoked_at is not null")),
         Index("identity_session_expires_idx", "expires_at"),
+        Index(
+            "identity_session_impersonator_idx",
+            "impersonator_id",
+            "expires_at",
+            postgresql_where=text("impersonator_id is not null"),
+        ),
     )
 
     id: Mapped[SessionId] = mapped_column(primary_key=True)

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, literal_column, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from plaza.core.db import Base, Timestamped, Versioned, state_column
@@ -80,7 +80,9 @@ class User(Timestamped, Versioned, Base):
         Index("identity_user_waitlisted_idx", "waitlisted_until", postgresql_where=text("status = 'waitlisted'")),
         Index("identity_user_stale_idx", "token_version_at", postgresql_where=text("token_version_at is not null")),
         Index("identity_user_banned_idx", "banned_until", postgresql_where=text("banned_until is not null")),
-        Index("identity_user_email_search_idx", "email", postgresql_using="gin", postgresql_ops={"email": "gin_trgm_ops"}),
+        Index(
+            "identity_user_email_search_idx", "email", postgresql_using="gin", postgresql_ops={"email": "gin_trgm_ops"}
+        ),
     )
 
     id: Mapped[UserId] = mapped_column(primary_key=True)
@@ -104,6 +106,10 @@ class User(Timestamped, Versioned, Base):
     @property
     def is_verified(self) -> bool:
         return self.email_verified_at is not None or self.phone_verified_at is not None
+
+    @property
+    def may_log_in(self) -> bool:
+        return self.status in (UserStatus.ACTIVE, UserStatus.WAITLISTED)
 
     @ACCOUNT.move
     def verify(self, at: datetime, *, phone: bool = False) -> None:
@@ -148,9 +154,7 @@ class User(Timestamped, Versioned, Base):
 
 
 # What staff search names in. Spelled as PostgreSQL spells it, so that the index serves it.
-SEARCHED = (
-    "lower(((((coalesce(username, '') || ' ') || display_name) || ' ') || first_name) || ' ' || last_name)"
-)
+SEARCHED = "lower((((((coalesce(username, '') || ' ') || display_name) || ' ') || first_name) || ' ') || last_name)"
 
 
 class Profile(Versioned, Base):
@@ -166,7 +170,12 @@ class Profile(Versioned, Base):
         CheckConstraint("char_length(display_name) between 1 and 100", name="display_name"),
         CheckConstraint("char_length(bio) <= 500", name="bio"),
         CheckConstraint("storage_quota_bytes >= 0", name="storage_quota"),
-        Index("identity_profile_search_idx", text(f"{SEARCHED} gin_trgm_ops"), postgresql_using="gin"),
+        Index(
+            "identity_profile_search_idx",
+            literal_column(SEARCHED).label("searched"),
+            postgresql_using="gin",
+            postgresql_ops={"searched": "gin_trgm_ops"},
+        ),
     )
 
     user_id: Mapped[UserId] = mapped_column(ForeignKey("identity_user.id", ondelete="CASCADE"), primary_key=True)

@@ -4,6 +4,7 @@ from plaza.identity.repository.attempts import LoginAttemptRepository
 from plaza.identity.repository.keys import KeyRepository
 from plaza.identity.repository.mfa import MfaRepository
 from plaza.identity.repository.passkeys import PasskeyRepository
+from plaza.identity.repository.roles import RoleRepository
 from plaza.identity.repository.sessions import SessionRepository
 from plaza.identity.repository.users import UserRepository
 from plaza.identity.repository.verification import VerificationRepository
@@ -14,6 +15,7 @@ __all__ = [
     "LoginAttemptRepository",
     "MfaRepository",
     "PasskeyRepository",
+    "RoleRepository",
     "SessionRepository",
     "UserRepository",
     "VerificationRepository",

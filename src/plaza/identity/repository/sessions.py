@@ -36,7 +36,7 @@ class SessionRepository(Repository[Session]):
     async def live(
         self, user_id: UserId, now: datetime, *, after: SessionId | None, limit: int, current: UUID | None
     ) -> list[SessionView]:
-        """Newest first, those before `after`."""
+        """Their own, newest first, those before `after`."""
         statement = select(
             Session.id,
             Session.device_name,
@@ -45,7 +45,12 @@ class SessionRepository(Repository[Session]):
             Session.ip,
             Session.created_at,
             Session.last_used_at,
-        ).where(Session.user_id == user_id, Session.revoked_at.is_(None), Session.expires_at > now)
+        ).where(
+            Session.user_id == user_id,
+            Session.impersonator_id.is_(None),
+            Session.revoked_at.is_(None),
+            Session.expires_at > now,
+        )
         if after is not None:
             statement = statement.where(Session.id < after)
         async with self.db.reading() as connection:
@@ -62,16 +67,21 @@ class SessionRepository(Repository[Session]):
             for row in rows
         ]
 
-    async def end(self, ids: Sequence[SessionId], reason: EndReason, now: datetime) -> dict[SessionId, UserId]:
-        """Ends those that are open, tells every process of them, should the transaction commit, and answers whose they were."""
+    async def end(
+        self, ids: Sequence[SessionId], reason: EndReason, now: datetime
+    ) -> dict[SessionId, tuple[UserId, UserId | None]]:
+        """Ends those that are open, tells every process of them, should the transaction commit.
+
+        Answers whose they were, and who was impersonating them.
+        """
         connection = await self.db.session.connection()
         statement = (
             update(Session)
             .where(Session.id.in_(ids), Session.revoked_at.is_(None))
             .values(revoked_at=now, revoked_reason=reason.value, version=Session.version + 1)
-            .returning(Session.id, Session.user_id)
+            .returning(Session.id, Session.user_id, Session.impersonator_id)
         )
-        ended = {row.id: row.user_id for row in await connection.execute(statement)}
+        ended = {row.id: (row.user_id, row.impersonator_id) for row in await connection.execute(statement)}
         spelled = [str(each) for each in ended]
         for start in range(0, len(spelled), _IDS_PER_NOTE):
             payload = ",".join(spelled[start : start + _IDS_PER_NOTE])
@@ -93,6 +103,17 @@ class SessionRepository(Repository[Session]):
             .with_for_update()
         )
         return list((await self.db.session.scalars(statement)).all())
+
+    async def lock_impersonations(
+        self, impersonator_id: UserId | None = None, *, expired_at: datetime | None = None
+    ) -> list[SessionId]:
+        """The open ones of one impersonator, or those of anybody that have expired by then, locked in id order."""
+        statement = select(Session.id).where(Session.impersonator_id.is_not(None), Session.revoked_at.is_(None))
+        if impersonator_id is not None:
+            statement = statement.where(Session.impersonator_id == impersonator_id)
+        if expired_at is not None:
+            statement = statement.where(Session.expires_at <= expired_at)
+        return list((await self.db.session.scalars(statement.order_by(Session.id).with_for_update())).all())
 
     async def ended_since(self, since: datetime) -> list[tuple[SessionId, datetime]]:
         async with self.db.reading(fresh=True) as connection:

@@ -62,6 +62,13 @@ _CANDIDATE = text(
 
 
 STALE_CHANNEL = "identity_user_stale"
+
+
+def stale_note(user_id: UserId, token_version: int, is_waitlisted: bool) -> str:
+    """What is sent on STALE_CHANNEL, several of them with commas between."""
+    return f"{user_id}:{token_version}:{'w' if is_waitlisted else ''}"
+
+
 _NOTIFY = text("select pg_notify(:channel, :payload)")
 
 
@@ -114,16 +121,24 @@ class UserRepository(Repository[User]):
     async def outdate(self, user: User, now: datetime) -> int:
         """Makes the access tokens of a locked user stale everywhere, should the transaction commit. Answers the version that counts now."""
         user.token_version, user.token_version_at = user.token_version + 1, now
-        await self.db.session.flush()
-        payload = {"channel": STALE_CHANNEL, "payload": f"{user.id}:{user.token_version}"}
-        await (await self.db.session.connection()).execute(_NOTIFY, payload)
+        await self.tell_standing(user)
         return user.token_version
 
-    async def outdated_since(self, since: datetime) -> list[tuple[UserId, int, datetime]]:
-        statement = select(User.id, User.token_version, User.token_version_at).where(User.token_version_at > since)
+    async def tell_standing(self, user: User) -> None:
+        """To every process: which tokens count, and whether the user waits."""
+        await self.db.session.flush()
+        note = stale_note(user.id, user.token_version, user.status is UserStatus.WAITLISTED)
+        payload = {"channel": STALE_CHANNEL, "payload": note}
+        await (await self.db.session.connection()).execute(_NOTIFY, payload)
+
+    async def outdated_since(self, since: datetime) -> list[tuple[UserId, int, bool, datetime]]:
+        """(user, token version that counts, whether they are waitlisted, when it changed) each."""
+        statement = select(User.id, User.token_version, User.status, User.token_version_at)
         async with self.db.reading(fresh=True) as connection:
-            rows = await connection.execute(statement)
-            return [(row.id, row.token_version, row.token_version_at) for row in rows if row.token_version_at]
+            rows = await connection.execute(statement.where(User.token_version_at > since))
+            return [
+                (row.id, row.token_version, row.status is UserStatus.WAITLISTED, row.token_version_at) for row in rows
+            ]
 
     async def login_candidate(self, identifier: Identifier, *, ip: str, user_agent: str) -> LoginCandidate:
         named = {**msgspec.structs.asdict(identifier), "ip": ip, "user_agent": user_agent}

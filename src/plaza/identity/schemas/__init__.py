@@ -44,6 +44,17 @@ from plaza.identity.schemas.passkeys import (
     StoredChallenge,
     UsedCredential,
 )
+from plaza.identity.schemas.permissions import (
+    PERMISSIONS,
+    ROLES_MANAGE,
+    ROLES_READ,
+    USERS_BAN,
+    USERS_DEACTIVATE,
+    USERS_IMPERSONATE,
+    USERS_READ,
+    USERS_ROLES,
+    USERS_SESSIONS,
+)
 from plaza.identity.schemas.phones import PhoneCodeInput, PhoneInput, SendPhoneCode
 from plaza.identity.schemas.registration import (
     EmailInput,
@@ -53,6 +64,7 @@ from plaza.identity.schemas.registration import (
     VerificationSent,
     VerifyEmailInput,
 )
+from plaza.identity.schemas.roles import GrantInput, GrantView, NewRole, PermissionView, Rights, RolePatch, RoleView
 from plaza.identity.schemas.sessions import Device, KeySet, PublicKey, SessionPatch, SessionView, StoredTicket, Ticket
 from plaza.identity.schemas.settings import IdentitySettings
 from plaza.identity.schemas.users import (
@@ -68,6 +80,15 @@ from plaza.identity.schemas.users import (
 )
 
 __all__ = [
+    "PERMISSIONS",
+    "ROLES_MANAGE",
+    "ROLES_READ",
+    "USERS_BAN",
+    "USERS_DEACTIVATE",
+    "USERS_IMPERSONATE",
+    "USERS_READ",
+    "USERS_ROLES",
+    "USERS_SESSIONS",
     "Admission",
     "Card",
     "ChallengeKind",
@@ -77,6 +98,8 @@ __all__ = [
     "Device",
     "EmailInput",
     "Grant",
+    "GrantInput",
+    "GrantView",
     "Identifier",
     "IdentitySettings",
     "Impersonator",
@@ -90,16 +113,18 @@ __all__ = [
     "MfaVerifyInput",
     "MfaView",
     "NewCredential",
+    "NewRole",
     "NewUser",
     "Origin",
-    "PasswordOwner",
-    "PhoneCodeInput",
-    "PhoneInput",
     "PasskeyInput",
     "PasskeyLogin",
     "PasskeyOptions",
     "PasskeyPatch",
     "PasskeyView",
+    "PasswordOwner",
+    "PermissionView",
+    "PhoneCodeInput",
+    "PhoneInput",
     "Preferences",
     "PreferencesPatch",
     "ProfilePatch",
@@ -111,6 +136,9 @@ __all__ = [
     "RegistrationInput",
     "ResendCode",
     "ResetPasswordInput",
+    "Rights",
+    "RolePatch",
+    "RoleView",
     "SecondFactorNeeded",
     "SendEmailChangeCode",
     "SendMagicLink",

@@ -21,6 +21,9 @@ class IdentitySettings(msgspec.Struct, frozen=True):
     `mfa_tries` wrong codes end one login, `mfa_failures` of one person, in `mfa_failures_s`, all of theirs for that long. `shown_name` is
     what authenticators call this place. `passkey_rp_id` is the domain that passkeys are made for, else that of PLAZA_PUBLIC_URL, and
     `passkey_origins` where they may be used: pages, and apps as android:apk-key-hash:... spells them.
+
+    `staff_mfa` lets nobody use a permission who logged in with one factor only. `impersonation_notice` mails those who are impersonated.
+    `api_keys` is how many one person may have.
     """
 
     access_token_s: int = 900
@@ -36,6 +39,13 @@ class IdentitySettings(msgspec.Struct, frozen=True):
     sms_allowed_prefixes: tuple[str, ...] = ()
     sms_denied_prefixes: tuple[str, ...] = ()
     mfa_s: int = 300
+    staff_mfa: bool = False
+    impersonation_s: int = 1800
+    impersonation_notice: bool = False
+    waitlist: bool = False
+    waitlist_min_s: int = 12_600
+    waitlist_max_s: int = 14_400
+    api_keys: int = 50
     mfa_tries: int = 5
     mfa_failures: int = 10
     mfa_failures_s: int = 3600
@@ -57,10 +67,12 @@ class IdentitySettings(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
             value = getattr(self, name)
-            if isinstance(value, int) and value < (0 if name in ("hash_queue", "refresh_grace_s") else 1):
+            if type(value) is int and value < (0 if name in ("hash_queue", "refresh_grace_s") else 1):
                 raise ValueError(f"{name} is too small")
         if not all(_PASSKEY_ORIGIN.fullmatch(each) for each in self.passkey_origins):
             raise ValueError("passkey_origins must read like https://app.example.com,android:apk-key-hash:...")
+        if self.waitlist_min_s > self.waitlist_max_s:
+            raise ValueError("waitlist_max_s is less than waitlist_min_s")
         for name in ("code_mails", "code_texts", "country_texts_hourly", "country_texts_daily"):
             try:
                 parse(getattr(self, name))

@@ -19,6 +19,7 @@ from plaza.identity.service.profiles import ProfileService
 from plaza.identity.service.recovery_codes import RecoveryCodeService
 from plaza.identity.service.registration import RegistrationService
 from plaza.identity.service.relying_party import RelyingParty
+from plaza.identity.service.roles import RoleService
 from plaza.identity.service.sessions import SessionService
 from plaza.identity.service.tickets import TicketService
 from plaza.identity.service.tokens import TokenService
@@ -47,6 +48,7 @@ __all__ = [
     "RecoveryCodeService",
     "RegistrationService",
     "RelyingParty",
+    "RoleService",
     "SecurityNotices",
     "SendingPace",
     "SessionService",

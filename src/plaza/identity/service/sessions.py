@@ -19,6 +19,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
+from msgspec.structs import replace
 
 from plaza.audit import AuditEntry, AuditService
 from plaza.core.actor import Actor
@@ -32,13 +33,13 @@ from plaza.core.service import Service, command, flow, query
 from plaza.domain_events.identity import SessionId, UserId
 from plaza.identity.errors import AccountDisabled, SessionNotFound
 from plaza.identity.models import EndReason, RefreshToken, Session, User, UserStatus
-from plaza.identity.repository import SessionRepository, UserRepository
-from plaza.identity.schemas import Device, Grant, IdentitySettings, Origin, SessionView, TokenPair
+from plaza.identity.repository import RoleRepository, SessionRepository, UserRepository
+from plaza.identity.schemas import Device, Grant, IdentitySettings, Origin, Rights, SessionView, TokenPair
 from plaza.identity.service.contacts import cleaned_line
 from plaza.identity.service.devices import describe_device
 from plaza.identity.service.notices import Change, SecurityNotices
 from plaza.identity.service.tokens import TokenService
-from plaza.identity.service.watch import SessionWatch
+from plaza.identity.service.watch import SessionWatch, StaleWatch
 
 log = structlog.get_logger(__name__)
 
@@ -57,13 +58,14 @@ class SessionService(Service):
         cursors: Cursors,
         tokens: TokenService,
         watch: SessionWatch,
+        stale: StaleWatch,
         notices: SecurityNotices,
         audit: AuditService,
     ) -> None:
         super().__init__(db)
         self.clock, self.settings, self.vault, self.cursors = clock, settings, vault, cursors
-        self.tokens, self.watch, self.notices, self.audit = tokens, watch, notices, audit
-        self.sessions, self.users = SessionRepository(db), UserRepository(db)
+        self.tokens, self.watch, self.stale, self.notices, self.audit = tokens, watch, stale, notices, audit
+        self.sessions, self.users, self.roles = SessionRepository(db), UserRepository(db), RoleRepository(db)
 
     @command(AccountDisabled)
     async def open(self, user_id: UserId, origin: Origin, methods: Sequence[str] = ()) -> ServiceResult[Grant]:
@@ -137,9 +139,23 @@ class SessionService(Service):
 
     @command()
     async def end_all(self, user_id: UserId, reason: EndReason, *, by: Actor | None = None) -> ServiceResult[None]:
-        """Part of whatever takes the account's access away. The user's row is locked first: see `open`."""
-        await self.users.lock(user_id, deleted=True)
+        """Part of whatever takes the account's access away. The user's row is locked first: see `open`.
+
+        With the account itself go those sessions in which its owner is somebody else, and what API keys of theirs is remembered.
+        """
+        user = await self.users.lock(user_id, deleted=True)
+        if user is not None and reason is EndReason.ACCOUNT_DISABLED:
+            await self._outdate(user)
+            await self._end(await self.sessions.lock_impersonations(user_id), EndReason.IMPERSONATION_OVER, by)
         await self._end(await self.sessions.lock_of_user(user_id), reason, by)
+        return success(None)
+
+    @command()
+    async def end_these(
+        self, ids: Sequence[SessionId], reason: EndReason, *, by: Actor | None = None
+    ) -> ServiceResult[None]:
+        """Of whomever they are: the caller has looked, and has locked them."""
+        await self._end(ids, reason, by)
         return success(None)
 
     @command()
@@ -249,8 +265,13 @@ class SessionService(Service):
         if not ids:
             return
         ended = await self.sessions.end(ids, reason, self.clock.now())
-        for session_id, user_id in ended.items():
-            await self._record("identity.session_ended", session_id, user_id, by, {"reason": reason})
+        for session_id, (user_id, impersonator_id) in ended.items():
+            told: dict[str, Any] = {"reason": reason}
+            if impersonator_id is None:
+                await self._record("identity.session_ended", session_id, user_id, by, told)
+            else:
+                told["impersonator_id"] = impersonator_id
+                await self._record("identity.impersonation_ended", session_id, user_id, by, told)
 
         async def tell() -> None:
             self.watch.end(ended)
@@ -265,20 +286,31 @@ class SessionService(Service):
         )
         (await self.audit.record(entry)).unwrap()
 
+    async def _outdate(self, user: User) -> None:
+        version = await self.users.outdate(user, self.clock.now())
+
+        async def tell() -> None:
+            self.stale.outdate(user.id, version, user.status is UserStatus.WAITLISTED)
+
+        self.db.after_commit(tell)
+
     async def _grant(self, user: User, session: Session, refresh_token: str | None) -> Grant:
+        """Roles are read after the token version: were they to change in between, the token would be stale from the start."""
         await self.db.session.flush()
-        people = await self.users.views([user.id])
+        view = (await self.users.views([user.id]))[user.id]
+        rights = await self.roles.rights_of(user.id, self.clock.now()) if user.is_staff else Rights()
         return Grant(
             session_id=session.id,
             authenticated_at=session.authenticated_at,
             expires_at=session.expires_at,
             refresh_token=refresh_token,
-            user=people[user.id],
-            is_superuser=user.is_superuser,
+            user=replace(view, is_staff=rights.is_staff),
+            is_superuser=rights.is_superuser,
             token_version=user.token_version,
             methods=tuple(session.methods),
+            permissions=tuple(sorted(rights.permissions)),
+            permissions_until=rights.until,
             waitlisted_until=user.waitlisted_until,
-            impersonator_id=session.impersonator_id,
         )
 
     def _row(self, user_id: UserId, origin: Origin, methods: Sequence[str]) -> dict[str, Any]:

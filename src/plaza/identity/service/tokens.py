@@ -109,7 +109,9 @@ class TokenService(Service):
     async def _sign(self, grant: Grant) -> tuple[str, int]:
         key = (await self.keys.signing_key()).unwrap()
         now = self.clock.now()
-        ends = now + timedelta(seconds=self.settings.access_token_s), grant.expires_at, grant.permissions_until
+        settings = self.settings
+        life = settings.access_token_s if grant.impersonator_id is None else settings.impersonation_s
+        ends = now + timedelta(seconds=life), grant.expires_at, grant.permissions_until
         expires_at = min(each for each in ends if each is not None)
         claims = Claims(
             iss=self.issuer,

@@ -10,27 +10,35 @@ from plaza.core.db import Database
 from plaza.core.errors import RateLimited, ValidationFailed
 from plaza.core.ids import uuid7
 from plaza.core.result import ServiceResult, failure, success
-from plaza.core.service import Service, command, flow
+from plaza.core.service import Service, command, flow, query
 from plaza.domain_events.identity import UserId, UserRegistered
-from plaza.identity.errors import EmailTaken, PasswordTooCommon, PasswordTooWeak
+from plaza.identity.errors import EmailTaken, PasswordTooCommon, PasswordTooWeak, UserNotFound
 from plaza.identity.repository import UserRepository
 from plaza.identity.schemas import IdentitySettings, NewUser, UserView
 from plaza.identity.service.contacts import cleaned_line, normalized_email
 from plaza.identity.service.newcomers import NAMELESS, Newcomers
 from plaza.identity.service.passwords import PasswordHasher, canonical, check_password
+from plaza.identity.service.roles import RoleService
 
 _BATCH = 500
 
 
 class UserService(Service):
     def __init__(
-        self, db: Database, clock: Clock, settings: IdentitySettings, hasher: PasswordHasher, newcomers: Newcomers
+        self,
+        db: Database,
+        clock: Clock,
+        settings: IdentitySettings,
+        hasher: PasswordHasher,
+        newcomers: Newcomers,
+        roles: RoleService,
     ) -> None:
         super().__init__(db)
         self.clock, self.settings, self.hasher, self.newcomers = clock, settings, hasher, newcomers
+        self.roles = roles
         self.users = UserRepository(db)
 
-    @flow(EmailTaken, PasswordTooWeak, PasswordTooCommon, RateLimited, ValidationFailed)
+    @flow(EmailTaken, RoleService.assign, PasswordTooWeak, PasswordTooCommon, RateLimited, ValidationFailed)
     async def create(
         self,
         email: str,
@@ -40,14 +48,16 @@ class UserService(Service):
         is_superuser: bool = False,
         display_name: str | None = None,
     ) -> ServiceResult[UserView]:
-        """An active person whose address somebody else vouches for. A pending registration of the address is completed by it."""
+        """An active person whose address somebody else vouches for. A pending registration of the address is completed by it.
+
+        Staff hold the role `staff`, superusers the role `superuser`.
+        """
+        roles = [name for name, is_held in (("staff", is_staff), ("superuser", is_superuser)) if is_held]
         address = normalized_email(email)
         name = cleaned_line(display_name, "display_name") if display_name is not None else NAMELESS
         password = canonical(password)
         check_password(password, words=self.settings.password_words, email=address, names=[display_name])
-        return await self._create(
-            address, await self.hasher.hash(password), name, is_staff=is_staff, is_superuser=is_superuser
-        )
+        return await self._create(address, await self.hasher.hash(password), name, roles)
 
     @command()
     async def create_many(self, people: Sequence[NewUser]) -> ServiceResult[list[UserId]]:
@@ -60,6 +70,13 @@ class UserService(Service):
         ids = await self.users.ids_by_email([each.email for each in people])
         return success([ids[each.email] for each in people])
 
+    @query(UserNotFound, ValidationFailed)
+    async def find(self, email: str) -> ServiceResult[UserId]:
+        """For operators, who know people by their addresses."""
+        address = normalized_email(email)
+        found = await self.users.ids_by_email([address])
+        return success(found[address]) if address in found else failure(UserNotFound())
+
     @flow()
     async def expire_unverified(self) -> ServiceResult[None]:
         """Addresses that nobody proved in time are free for a new registration."""
@@ -67,21 +84,21 @@ class UserService(Service):
             pass
         return success(None)
 
-    @command(EmailTaken)
-    async def _create(
-        self, email: str, password_hash: str, name: str, *, is_staff: bool, is_superuser: bool
-    ) -> ServiceResult[UserView]:
+    @command(EmailTaken, RoleService.assign)
+    async def _create(self, email: str, password_hash: str, name: str, roles: Sequence[str]) -> ServiceResult[UserView]:
         now = self.clock.now()
         user = await self.newcomers.account_of(email=email, display_name=name)
         if user.is_verified:
             return failure(EmailTaken())
         user.verify(now)
-        user.password_hash, user.is_staff, user.is_superuser = password_hash, is_staff or is_superuser, is_superuser
+        user.password_hash = password_hash
         profile = await self.users.lock_profile(user.id)
         assert profile is not None  # made with the user
         profile.display_name = name
         await self.db.session.flush()
         self.db.publish(UserRegistered(user_id=user.id))
+        for role in roles:
+            (await self.roles.assign(user.id, role)).unwrap()
         return success((await self.users.views([user.id]))[user.id])
 
     @command()

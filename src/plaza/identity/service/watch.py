@@ -9,7 +9,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 from plaza.core.clock import Clock
@@ -21,6 +21,7 @@ from plaza.identity.repository.users import STALE_CHANNEL
 from plaza.identity.schemas import IdentitySettings
 
 OnEnd = Callable[[SessionId], None]
+OnWaitlisted = Callable[[UserId], None]
 Fact = TypeVar("Fact")
 
 
@@ -35,7 +36,7 @@ class Watch(ABC, Generic[Fact]):
 
     def __init__(self, channel: str, clock: Clock, settings: IdentitySettings, listener: Listener) -> None:
         self.clock = clock
-        self._kept = timedelta(seconds=settings.access_token_s) + self.SLACK
+        self._kept = timedelta(seconds=max(settings.access_token_s, settings.impersonation_s)) + self.SLACK
         self._known: dict[UUID, tuple[Fact, datetime]] = {}
         self._loaded = False
         self._loading = asyncio.Lock()
@@ -102,30 +103,54 @@ class SessionWatch(Watch[None]):
             callback(SessionId(id))
 
 
-class StaleWatch(Watch[int]):
-    """The people whose roles or status have changed: the oldest token version of theirs that still counts."""
+class Standing(NamedTuple):
+    """The oldest token version of somebody that still counts."""
+
+    token_version: int
+    is_waitlisted: bool
+
+
+class StaleWatch(Watch[Standing]):
+    """The people whose roles or status have changed."""
 
     def __init__(self, db: Database, clock: Clock, settings: IdentitySettings, listener: Listener) -> None:
         self.users = UserRepository(db)
+        self._callbacks: list[OnWaitlisted] = []
         super().__init__(STALE_CHANNEL, clock, settings, listener)
+
+    def on_waitlisted(self, callback: OnWaitlisted) -> None:
+        """`callback` gets each person who is put on the waitlist anywhere. It must not block."""
+        self._callbacks.append(callback)
 
     async def is_stale(self, user_id: UUID, token_version: int) -> bool:
         await self.ready()
         known = self._known.get(user_id)
-        return known is not None and token_version < known[0]
+        return known is not None and token_version < known[0].token_version
 
-    def outdate(self, user_id: UserId, token_version: int) -> None:
+    async def is_newly_waitlisted(self, user_id: UUID) -> bool:
+        """Since a token or ticket that is still good could have been issued; older ones say so themselves."""
+        await self.ready()
+        known = self._known.get(user_id)
+        return known is not None and known[0].is_waitlisted
+
+    def outdate(self, user_id: UserId, token_version: int, is_waitlisted: bool = False) -> None:
         """What this process changed itself need not come back over the wire first."""
-        self._learn(user_id, token_version, self.clock.now())
+        self._learn(user_id, Standing(token_version, is_waitlisted), self.clock.now())
 
-    async def facts_since(self, since: datetime) -> Mapping[UUID, tuple[int, datetime]]:
-        return {user_id: (version, at) for user_id, version, at in await self.users.outdated_since(since)}
+    async def facts_since(self, since: datetime) -> Mapping[UUID, tuple[Standing, datetime]]:
+        found = await self.users.outdated_since(since)
+        return {user_id: (Standing(version, waits), at) for user_id, version, waits, at in found}
 
     def _heard(self, payload: str) -> None:
-        user_id, _, version = payload.partition(":")
-        self.outdate(UserId(UUID(user_id)), int(version))
+        for each in payload.split(","):
+            user_id, version, waits = each.split(":")
+            self.outdate(UserId(UUID(user_id)), int(version), waits == "w")
 
-    def _learn(self, id: UUID, fact: int, at: datetime) -> None:
+    def _learn(self, id: UUID, fact: Standing, at: datetime) -> None:
         known = self._known.get(id)
-        if known is None or known[0] < fact:
-            super()._learn(id, fact, at)
+        if known is not None and known[0].token_version > fact.token_version:
+            return
+        super()._learn(id, fact, at)
+        if fact.is_waitlisted and (known is None or not known[0].is_waitlisted):
+            for callback in self._callbacks:
+                callback(UserId(id))
