@@ -84,6 +84,71 @@ def upgrade() -> None:
         sa.UniqueConstraint("name", name=op.f("identity_role_name_key")),
     )
     op.create_table(
+        "identity_erasure",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.Column("erase_texts", sa.Boolean(), nullable=False),
+        sa.Column("sealed_contacts", sa.Text(), nullable=True),
+        sa.Column("completed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("fingerprint", sa.LargeBinary(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("version", sa.BigInteger(), server_default="1", nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("identity_erasure_pkey")),
+        sa.UniqueConstraint("user_id", name=op.f("identity_erasure_user_id_key")),
+    )
+    op.create_table(
+        "identity_erasure_step",
+        sa.Column("erasure_id", sa.Uuid(), nullable=False),
+        sa.Column("context", sa.String(length=40), nullable=False),
+        sa.Column("counts", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["erasure_id"],
+            ["identity_erasure.id"],
+            name=op.f("identity_erasure_step_erasure_id_fkey"),
+            ondelete="RESTRICT",
+        ),
+        sa.PrimaryKeyConstraint("erasure_id", "context", name=op.f("identity_erasure_step_pkey")),
+    )
+    op.create_table(
+        "identity_export",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.Column(
+            "status",
+            sa.Enum(
+                "queued",
+                "running",
+                "done",
+                "failed",
+                name="status",
+                native_enum=False,
+                create_constraint=True,
+                length=15,
+            ),
+            nullable=False,
+        ),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("version", sa.BigInteger(), server_default="1", nullable=False),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["identity_user.id"], name=op.f("identity_export_user_id_fkey"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("identity_export_pkey")),
+    )
+    op.create_index(op.f("identity_export_ended_at_idx"), "identity_export", ["ended_at"], unique=False)
+    op.create_index("identity_export_user_idx", "identity_export", ["user_id", "id"], unique=False)
+    op.create_index(
+        "identity_export_open_key",
+        "identity_export",
+        ["user_id"],
+        unique=True,
+        postgresql_where=sa.text("status in ('queued', 'running')"),
+    )
+    op.create_index(op.f("notifications_delivery_recipient_idx"), "notifications_delivery", ["recipient"])
+    op.create_table(
         "identity_address",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("user_id", sa.Uuid(), nullable=False),
@@ -409,7 +474,8 @@ def upgrade() -> None:
     )
     op.alter_column("identity_verification_token", "email", new_column_name="address")
     op.add_column("identity_verification_token", sa.Column("challenge", sa.String(length=43), nullable=True))
-    op.add_column("identity_verification_token", sa.Column("earlier_address", sa.String(length=254), nullable=True))
+    op.add_column("identity_verification_token", sa.Column("linked_provider", sa.String(length=80), nullable=True))
+    op.add_column("identity_verification_token", sa.Column("linked_subject", sa.String(length=255), nullable=True))
     op.drop_index(op.f("identity_verification_token_email_idx"), table_name="identity_verification_token")
     op.create_index(
         "identity_verification_token_address_idx",
@@ -446,6 +512,10 @@ def _insert_roles() -> None:
 
 
 def downgrade() -> None:
+    op.drop_index(op.f("notifications_delivery_recipient_idx"), table_name="notifications_delivery")
+    op.drop_table("identity_export")
+    op.drop_table("identity_erasure_step")
+    op.drop_table("identity_erasure")
     op.execute("delete from identity_verification_token where purpose = 'email_change_undo'")
     op.drop_constraint(op.f("identity_verification_token_purpose_check"), "identity_verification_token", type_="check")
     op.create_check_constraint(
@@ -461,7 +531,8 @@ def downgrade() -> None:
         ["email", "created_at"],
         unique=False,
     )
-    op.drop_column("identity_verification_token", "earlier_address")
+    op.drop_column("identity_verification_token", "linked_subject")
+    op.drop_column("identity_verification_token", "linked_provider")
     op.drop_column("identity_verification_token", "challenge")
     op.drop_index(
         "identity_user_waitlisted_idx", table_name="identity_user", postgresql_where=sa.text("status = 'waitlisted'")

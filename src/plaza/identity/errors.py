@@ -35,6 +35,18 @@ class PhoneNotVerified(DomainError):
     code, status = "PHONE_NOT_VERIFIED", 403
 
 
+class OAuthRejected(DomainError):
+    """What the provider answered does not prove who you are: begin anew."""
+
+    code, status = "OAUTH_REJECTED", 401
+
+
+class OAuthDenied(DomainError):
+    """The login was cancelled at the provider."""
+
+    code, status = "OAUTH_DENIED", 403
+
+
 class AccountDisabled(DomainError):
     """This account cannot be used."""
 
@@ -57,6 +69,12 @@ class UserNotFound(DomainError):
     """There is no such person, or none who wants to be found."""
 
     code, status = "USER_NOT_FOUND", 404
+
+
+class DeviceKeyNotFound(DomainError):
+    """You have no such device key."""
+
+    code, status = "DEVICE_KEY_NOT_FOUND", 404
 
 
 class PasskeyNotFound(DomainError):
@@ -83,6 +101,18 @@ class ApiKeyNotFound(DomainError):
     code, status = "API_KEY_NOT_FOUND", 404
 
 
+class LinkedAccountNotFound(DomainError):
+    """You have no such linked account."""
+
+    code, status = "LINKED_ACCOUNT_NOT_FOUND", 404
+
+
+class AddressNotFound(DomainError):
+    """There is no such address in your book."""
+
+    code, status = "ADDRESS_NOT_FOUND", 404
+
+
 class ProviderNotConfigured(DomainError):
     """This way is not available here: the operator has not set it up."""
 
@@ -101,10 +131,28 @@ class PhoneTaken(DomainError):
     code, status = "PHONE_TAKEN", 409
 
 
+class TooManyAddresses(DomainError):
+    """Your address book is full: remove an address first."""
+
+    code, status = "TOO_MANY_ADDRESSES", 409
+
+
 class UsernameTaken(DomainError):
     """Another account has this username."""
 
     code, status = "USERNAME_TAKEN", 409
+
+
+class LinkedAccountTaken(DomainError):
+    """This outside account is linked to another person here."""
+
+    code, status = "LINKED_ACCOUNT_TAKEN", 409
+
+
+class LinkRequired(DomainError):
+    """Somebody has this e-mail address here already: log in another way, then link the outside account."""
+
+    code, status = "LINK_REQUIRED", 409
 
 
 class LastLoginMethod(DomainError):
@@ -113,10 +161,10 @@ class LastLoginMethod(DomainError):
     code, status = "LAST_LOGIN_METHOD", 409
 
 
-class PasskeyTaken(DomainError):
-    """This passkey is registered already."""
+class KeyTaken(DomainError):
+    """This key is registered already."""
 
-    code, status = "PASSKEY_TAKEN", 409
+    code, status = "KEY_TAKEN", 409
 
 
 class TooManyKeys(DomainError):
@@ -179,16 +227,40 @@ class TokenUsed(DomainError):
     code, status = "TOKEN_USED", 410
 
 
+class ExportNotFound(DomainError):
+    """You have no such export, or it is no longer kept."""
+
+    code, status = "EXPORT_NOT_FOUND", 404
+
+
 class PasskeyRejected(DomainError):
     """What the device answered is not a passkey for this place, or its owner was not verified."""
 
     code, status = "PASSKEY_REJECTED", 422
 
 
+class PublicKeyInvalid(DomainError):
+    """A device's key is one of the curve P-256, given as base64 of its DER form."""
+
+    code, status = "PUBLIC_KEY_INVALID", 422
+
+
 class ChallengeInvalid(DomainError):
     """This challenge or login is unknown, too old, or was tried before: begin again."""
 
     code, status = "CHALLENGE_INVALID", 422
+
+
+class OAuthEmailMissing(DomainError):
+    """The provider did not tell your e-mail address: sign up here first, then link the outside account."""
+
+    code, status = "OAUTH_EMAIL_MISSING", 422
+
+
+class OAuthStateInvalid(DomainError):
+    """This login was not begun in this browser, took too long or has come back before: begin anew."""
+
+    code, status = "OAUTH_STATE_INVALID", 422
 
 
 class CodeInvalid(DomainError):

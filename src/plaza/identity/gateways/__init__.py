@@ -1,6 +1,6 @@
 """What identity asks of others, a file per matter.
 
-What it keeps in Redis may be lost, and without Redis whatever needs it refuses: failed logins, socket tickets.
+What it keeps in Redis may be lost, and without Redis whatever needs it refuses: failed logins, socket tickets, logins at providers.
 """
 
 from plaza.identity.gateways.challenges import ChallengeStore

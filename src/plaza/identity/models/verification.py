@@ -30,8 +30,8 @@ class VerificationToken(Timestamped, Versioned, Base):
 
     Rows without a user are decoys: they make an address that is taken, or unknown, behave like one that is being registered.
     `address` is an e-mail address or a phone number. `attempts` counts wrong codes. What was asked for at registration rides along
-    and takes effect with the one that is used. `challenge` is the S256 challenge that the asking device made; `earlier_address` is
-    what an undo brings back.
+    and takes effect with the one that is used: a password, a name, an outside account to link. `challenge` is the S256 challenge that the asking device made. An
+    undo brings back the address that it was sent to.
     """
 
     __tablename__ = "identity_verification_token"
@@ -51,6 +51,14 @@ class VerificationToken(Timestamped, Versioned, Base):
     password_hash: Mapped[str | None]
     display_name: Mapped[str | None] = mapped_column(String(100))
     challenge: Mapped[str | None] = mapped_column(String(43))
-    earlier_address: Mapped[str | None] = mapped_column(String(254))
+    linked_provider: Mapped[str | None] = mapped_column(String(80))
+    linked_subject: Mapped[str | None] = mapped_column(String(255))
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
+
+    @property
+    def linked(self) -> tuple[str, str] | None:
+        """(provider, subject) of the outside account."""
+        if self.linked_provider is None or self.linked_subject is None:
+            return None
+        return self.linked_provider, self.linked_subject

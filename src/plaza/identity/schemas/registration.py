@@ -38,12 +38,13 @@ class VerificationSent(View, frozen=True, kw_only=True):
 
 
 class StartRegistration(JobPayload, frozen=True, kw_only=True, tag="identity.start_registration"):
-    """By one of `email` and `phone`."""
+    """By one of `email` and `phone`. `linked` is (provider, subject) of an outside account."""
 
     email: str | None
     phone: str | None = None
     password_hash: Sealed[str] | None
     display_name: str | None
+    linked: tuple[str, str] | None = None
 
 
 class ResendCode(JobPayload, frozen=True, kw_only=True, tag="identity.resend_code"):

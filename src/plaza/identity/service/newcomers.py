@@ -6,8 +6,10 @@ from plaza.core.clock import Clock
 from plaza.core.db import Database
 from plaza.core.ids import uuid7
 from plaza.domain_events.identity import UserId, UserRegistered
+from plaza.identity.errors import EmailTaken, PhoneTaken
 from plaza.identity.models import User, UserStatus, VerificationToken
 from plaza.identity.repository import UserRepository
+from plaza.identity.service.links import AccountLinks
 
 NAMELESS = "Newcomer"
 
@@ -15,8 +17,8 @@ NAMELESS = "Newcomer"
 class Newcomers:
     """Works inside its caller's transaction, on rows that it locks."""
 
-    def __init__(self, db: Database, clock: Clock) -> None:
-        self.db, self.clock, self.users = db, clock, UserRepository(db)
+    def __init__(self, db: Database, clock: Clock, links: AccountLinks) -> None:
+        self.db, self.clock, self.links, self.users = db, clock, links, UserRepository(db)
 
     async def account_of(self, *, email: str | None = None, phone: str | None = None, display_name: str) -> User:
         """Whoever has the address; a pending account where nobody has. A registration that had expired is open again."""
@@ -32,6 +34,22 @@ class Newcomers:
             user.created_at = self.clock.now()
         return user
 
+    async def displaced_by(self, user_id: UserId, *, email: str | None = None, phone: str | None = None) -> User | None:
+        """That person, locked, once the contact is nobody else's: a registration that nobody proved gives way to a proof.
+
+        None where they are gone. Raises EmailTaken and PhoneTaken.
+        """
+        holder_id = await self.users.id_by_contact(email=email, phone=phone)
+        ids = {user_id, holder_id} if holder_id is not None else {user_id}
+        locked = {each.id: each for each in await self.users.lock_many(ids, deleted=True)}
+        user, holder = locked.pop(user_id, None), next(iter(locked.values()), None)
+        if holder is not None and (holder.email if email is not None else holder.phone) == (email or phone):
+            if holder.is_verified:
+                raise EmailTaken if email is not None else PhoneTaken
+            await self.db.session.delete(holder)
+            await self.db.session.flush()
+        return user if user is not None and user.deleted_at is None else None
+
     async def open(self, user: User, token: VerificationToken) -> None:
         """The address of a pending account is proved, and what rode on the token takes effect. The user's row is locked."""
         profile = await self.users.lock_profile(user.id)
@@ -40,4 +58,8 @@ class Newcomers:
         user.password_hash = token.password_hash
         profile.display_name = token.display_name or NAMELESS
         await self.db.session.flush()
+        if (
+            token.linked is not None and await self.links.find(*token.linked) is None
+        ):  # else somebody else has linked it meanwhile
+            await self.links.add(user.id, *token.linked, email=token.address)
         self.db.publish(UserRegistered(user_id=user.id))

@@ -162,18 +162,20 @@ class RegistrationService(Service):
 
     @command()
     async def _resend(self, request: ResendCode) -> ServiceResult[None]:
-        """Several registrations of one address cannot be told apart here: then no password is taken over, lest it be a stranger's."""
+        """Several registrations of one address cannot be told apart here: then nothing is taken over, lest it be a stranger's."""
         user = await self.users.lock_by_contact(email=request.email)
         if user is None or user.status is not UserStatus.PENDING:
             return success(None)
         earlier = await self.verifications.outstanding(request.email, Purpose.EMAIL_VERIFICATION)
-        passwords = {token.password_hash for token in earlier}
+        carried = {(token.password_hash, token.linked) for token in earlier}
+        password_hash, linked = carried.pop() if len(carried) == 1 else (None, None)
         issued = self.verification.issue(
             Purpose.EMAIL_VERIFICATION,
             request.email,
             user_id=user.id,
-            password_hash=passwords.pop() if len(passwords) == 1 else None,
+            password_hash=password_hash,
             display_name=earlier[-1].display_name if earlier else None,
+            linked=linked,
         )
         await self._mail_code(request.email, issued)
         return success(None)
@@ -185,6 +187,7 @@ class RegistrationService(Service):
             user_id=user_id,
             password_hash=self.vault.open(request.password_hash) if request.password_hash is not None else None,
             display_name=request.display_name,
+            linked=request.linked,
         )
 
     async def _mail_code(self, email: str, issued: Issued) -> None:

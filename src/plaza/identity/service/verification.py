@@ -74,10 +74,14 @@ class VerificationTokens:
         seconds: int | None = None,
         password_hash: str | None = None,
         display_name: str | None = None,
+        linked: tuple[str, str] | None = None,
         challenge: str | None = None,
-        earlier_address: str | None = None,
     ) -> Issued:
-        """Good for `seconds`, else for as long as a code is. Without a user it is a decoy: nothing opens it, nobody gets to see it."""
+        """Good for `seconds`, else for as long as a code is. Without a user it is a decoy: nothing opens it, nobody gets to see it.
+
+        `linked` is (provider, subject) of an outside account.
+        """
+        provider, subject = linked or (None, None)
         issued = Issued(
             f"{secrets.randbelow(10**6):06d}", "".join(secrets.choice(string.ascii_letters) for _ in range(43))
         )
@@ -92,8 +96,9 @@ class VerificationTokens:
                 link_hash=_link_hash(issued.link),
                 password_hash=password_hash,
                 display_name=display_name,
+                linked_provider=provider,
+                linked_subject=subject,
                 challenge=challenge,
-                earlier_address=earlier_address,
                 created_at=now,
                 expires_at=now + timedelta(seconds=seconds or self.settings.code_s),
             )
@@ -133,10 +138,18 @@ class VerificationTokens:
         """Whoever it was made for, whether it still opens anything or not."""
         return await self.verifications.owner_of_link(_link_hash(link), purpose)
 
+    async def latest_address(self, purpose: Purpose, user_id: UserId) -> str | None:
+        """Of what was sent for that person last."""
+        return await self.verifications.latest_address(purpose, user_id)
+
     async def void(self, purpose: Purpose, address: str) -> None:
         """Whatever was sent to that address for this opens nothing any more."""
         for token in await self._of_address(purpose, address, None):
             token.used_at = token.used_at or self.clock.now()
+
+    async def void_later(self, token: VerificationToken) -> None:
+        """What was sent for the same person and purpose after `token` opens nothing any more."""
+        await self.verifications.void_later(token, self.clock.now())
 
     async def _of_address(self, purpose: Purpose, address: str, of: UserId | None) -> Sequence[VerificationToken]:
         """Locked, so that of many tries at once each sees what the ones before it did."""

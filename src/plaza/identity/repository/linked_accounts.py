@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from plaza.core.db import Repository
+from plaza.domain_events.identity import UserId
+from plaza.identity.errors import LinkedAccountTaken
+from plaza.identity.models import LinkedAccount
+from plaza.identity.schemas import LinkedAccountView
+
+_COLUMNS = [LinkedAccount.__table__.c[name] for name in LinkedAccountView.__struct_fields__]
+
+
+class LinkedAccountRepository(Repository[LinkedAccount]):
+    model = LinkedAccount
+
+    async def owner(self, provider: str, subject: str) -> UserId | None:
+        """Read before anything is locked: the user's row comes first."""
+        statement = select(LinkedAccount.user_id).where(
+            LinkedAccount.provider == provider, LinkedAccount.provider_user_id == subject
+        )
+        found: UserId | None = await self.db.session.scalar(statement)
+        return found
+
+    async def lock_by_subject(self, provider: str, subject: str) -> LinkedAccount | None:
+        statement = (
+            select(LinkedAccount)
+            .where(LinkedAccount.provider == provider, LinkedAccount.provider_user_id == subject)
+            .with_for_update()
+        )
+        return (await self.db.session.scalars(statement, execution_options={"populate_existing": True})).one_or_none()
+
+    async def insert(self, row: LinkedAccount) -> None:
+        """Raises LinkedAccountTaken."""
+        self.add(row)
+        try:
+            await self.db.session.flush()
+        except IntegrityError as error:
+            if "identity_linked_account_provider_provider_user_id_key" in str(error.orig):
+                raise LinkedAccountTaken from error
+            raise
+
+    async def of_user(self, user_id: UserId) -> list[LinkedAccountView]:
+        """Oldest first."""
+        statement = select(*_COLUMNS).where(LinkedAccount.user_id == user_id).order_by(LinkedAccount.id)
+        async with self.db.reading() as connection:
+            return [LinkedAccountView(**row) for row in (await connection.execute(statement)).mappings()]
