@@ -36,6 +36,7 @@ from plaza.core.http.problems import answer_problem
 from plaza.core.http.request import PlazaRequest, provide_client, provide_page
 from plaza.core.ratelimit import RateLimits
 from plaza.core.telemetry.tracing import traced
+from plaza.identity import IdentitySettings
 
 # What a script of another origin may read of an answer.
 _FOR_SCRIPTS = ["ETag", "Idempotency-Replayed", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID"]
@@ -71,7 +72,10 @@ def litestar(runtime: Runtime) -> Litestar:
             DefineMiddleware(RequestLimits, limits=parts[RateLimits]),
             DefineMiddleware(Idempotency, clock=parts[Clock]),
         ],
-        guards=[Authorization(parts[Clock]), OwnPages((plaza.base_url, *plaza.cors_origins))],
+        guards=[
+            Authorization(parts[Clock], staff_mfa=parts[IdentitySettings].staff_mfa),
+            OwnPages((plaza.base_url, *plaza.cors_origins)),
+        ],
         dependencies={
             "actor": Provide(provide_actor, sync_to_thread=False),
             "caller": Provide(provide_caller, sync_to_thread=False),

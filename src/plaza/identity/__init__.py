@@ -12,7 +12,16 @@ Tells `identity.user_registered`; hears nothing. Implements `core.http.Authentic
 """
 
 from plaza.identity.errors import AccountDisabled, CodeInvalid, EmailTaken, MfaRequired, TokenStale, UserNotFound
-from plaza.identity.schemas import Card, LoginInput, MfaVerifyInput, NewUser, Origin, TokenPair, UserView
+from plaza.identity.schemas import (
+    Card,
+    IdentitySettings,
+    LoginInput,
+    MfaVerifyInput,
+    NewUser,
+    Origin,
+    TokenPair,
+    UserView,
+)
 from plaza.identity.service import (
     KeyService,
     LoginService,
@@ -31,6 +40,7 @@ __all__ = [
     "Card",
     "CodeInvalid",
     "EmailTaken",
+    "IdentitySettings",
     "KeyService",
     "LoginInput",
     "LoginService",

@@ -6,6 +6,7 @@ from plaza.core.jobs import cron, job
 from plaza.core.result import ServiceResult
 from plaza.identity.schemas import ResendCode, SendPasswordReset, SendPhoneCode, StartRegistration
 from plaza.identity.service import (
+    ImpersonationService,
     KeyService,
     LoginAttempts,
     MfaService,
@@ -14,6 +15,7 @@ from plaza.identity.service import (
     RegistrationService,
     RoleService,
     SessionService,
+    StaffService,
     UserService,
 )
 
@@ -56,6 +58,16 @@ async def purge_login_attempts(attempts: LoginAttempts) -> ServiceResult[None]:
 @cron(minute=set(range(60)), outside=True)
 async def expire_grants(roles: RoleService) -> ServiceResult[None]:
     return await roles.expire()
+
+
+@cron(minute=set(range(60)))
+async def expire_impersonations(impersonations: ImpersonationService) -> ServiceResult[int]:
+    return await impersonations.expire()
+
+
+@cron(minute=set(range(60)), outside=True)
+async def lapse_bans(staff: StaffService) -> ServiceResult[None]:
+    return await staff.lapse_bans()
 
 
 @cron(hour=3, minute=30, outside=True)

@@ -1,13 +1,7 @@
 """`/api/v1/auth` and the key set, a file per aggregate: decode, one service call, encode. Only the refresh cookie is decided here."""
 
-from plaza.identity.controllers.addresses import AddressController
-from plaza.identity.controllers.device_keys import DeviceKeyController, DeviceLoginController
-from plaza.identity.controllers.emails import EmailController
-from plaza.identity.controllers.leaving import LeavingController
 from plaza.identity.controllers.logins import LoginController
-from plaza.identity.controllers.magic_links import MagicLinkController
 from plaza.identity.controllers.mfa import MfaController, MfaLoginController
-from plaza.identity.controllers.oauth import LinkedAccountController, OAuthController
 from plaza.identity.controllers.passkeys import PasskeyController, PasskeyLoginController
 from plaza.identity.controllers.passwords import PasswordController
 from plaza.identity.controllers.phones import PhoneController
@@ -19,18 +13,10 @@ from plaza.identity.controllers.staff import StaffController
 from plaza.identity.controllers.users import UserController
 
 __all__ = [
-    "AddressController",
-    "DeviceKeyController",
-    "DeviceLoginController",
-    "EmailController",
     "KeyController",
-    "LeavingController",
-    "LinkedAccountController",
     "LoginController",
-    "MagicLinkController",
     "MfaController",
     "MfaLoginController",
-    "OAuthController",
     "PasskeyController",
     "PasskeyLoginController",
     "PasswordController",

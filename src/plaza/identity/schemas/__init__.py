@@ -1,6 +1,5 @@
 """What comes in, what goes out, what is mailed, and what services hand each other: a file per aggregate."""
 
-from plaza.identity.schemas.addresses import AddressInput, AddressPatch, AddressView
 from plaza.identity.schemas.credentials import (
     ChangePasswordInput,
     CodeInput,
@@ -12,15 +11,6 @@ from plaza.identity.schemas.credentials import (
     SendEmailChangeCode,
     SendMagicLink,
     SendPasswordReset,
-)
-from plaza.identity.schemas.device_keys import (
-    DeviceChallenge,
-    DeviceChallengeInput,
-    DeviceKeyInput,
-    DeviceKeyRemoval,
-    DeviceKeyStatus,
-    DeviceKeyView,
-    DeviceLogin,
 )
 from plaza.identity.schemas.logins import (
     Admission,
@@ -42,22 +32,6 @@ from plaza.identity.schemas.mfa import (
     RecoveryCodes,
     TotpConfirmInput,
     TotpSetup,
-)
-from plaza.identity.schemas.oauth import (
-    AppleInput,
-    Arrival,
-    AuthorizationUrl,
-    AuthorizeInput,
-    Departure,
-    Exchange,
-    ExchangeInput,
-    GoogleInput,
-    Journey,
-    LinkAccountInput,
-    LinkedAccountView,
-    NativeLogin,
-    OutsideIdentity,
-    Redirect,
 )
 from plaza.identity.schemas.passkeys import (
     ChallengeKind,
@@ -82,26 +56,6 @@ from plaza.identity.schemas.permissions import (
     USERS_SESSIONS,
 )
 from plaza.identity.schemas.phones import PhoneCodeInput, PhoneInput, SendPhoneCode
-from plaza.identity.schemas.privacy import (
-    Certificate,
-    CertificateStep,
-    DeactivateInput,
-    EraseNext,
-    ErasureView,
-    ExportProblem,
-    ExportView,
-    MakeExport,
-    RemoveExports,
-)
-from plaza.identity.schemas.providers import (
-    ALGORITHMS,
-    ANY_DOMAIN,
-    JwtIssuer,
-    OidcProvider,
-    ProviderSettings,
-    is_trustworthy,
-    vouches_for,
-)
 from plaza.identity.schemas.registration import (
     EmailInput,
     RegistrationInput,
@@ -110,15 +64,7 @@ from plaza.identity.schemas.registration import (
     VerificationSent,
     VerifyEmailInput,
 )
-from plaza.identity.schemas.roles import (
-    GrantInput,
-    GrantView,
-    NewRole,
-    PermissionView,
-    Rights,
-    RolePatch,
-    RoleView,
-)
+from plaza.identity.schemas.roles import GrantInput, GrantView, NewRole, PermissionView, Rights, RolePatch, RoleView
 from plaza.identity.schemas.sessions import Device, KeySet, PublicKey, SessionPatch, SessionView, StoredTicket, Ticket
 from plaza.identity.schemas.settings import IdentitySettings
 from plaza.identity.schemas.staff import (
@@ -142,8 +88,6 @@ from plaza.identity.schemas.users import (
 )
 
 __all__ = [
-    "ALGORITHMS",
-    "ANY_DOMAIN",
     "PERMISSIONS",
     "ROLES_MANAGE",
     "ROLES_READ",
@@ -153,40 +97,15 @@ __all__ = [
     "USERS_READ",
     "USERS_ROLES",
     "USERS_SESSIONS",
-    "AddressInput",
-    "AddressPatch",
-    "AddressView",
     "Admission",
-    "AppleInput",
-    "Arrival",
-    "AuthorizationUrl",
-    "AuthorizeInput",
     "BanInput",
     "Card",
-    "Certificate",
-    "CertificateStep",
     "ChallengeKind",
     "ChangePasswordInput",
     "Claims",
     "CodeInput",
-    "DeactivateInput",
-    "Departure",
     "Device",
-    "DeviceChallenge",
-    "DeviceChallengeInput",
-    "DeviceKeyInput",
-    "DeviceKeyRemoval",
-    "DeviceKeyStatus",
-    "DeviceKeyView",
-    "DeviceLogin",
     "EmailInput",
-    "EraseNext",
-    "ErasureView",
-    "Exchange",
-    "ExchangeInput",
-    "ExportProblem",
-    "ExportView",
-    "GoogleInput",
     "Grant",
     "GrantInput",
     "GrantView",
@@ -194,27 +113,19 @@ __all__ = [
     "IdentitySettings",
     "ImpersonationView",
     "Impersonator",
-    "Journey",
-    "JwtIssuer",
     "KeySet",
-    "LinkAccountInput",
     "LinkInput",
-    "LinkedAccountView",
     "LoginCandidate",
     "LoginInput",
     "LookupInput",
     "MagicLinkConfirmation",
     "MagicLinkInput",
-    "MakeExport",
     "MfaVerifyInput",
     "MfaView",
-    "NativeLogin",
     "NewCredential",
     "NewRole",
     "NewUser",
-    "OidcProvider",
     "Origin",
-    "OutsideIdentity",
     "PasskeyInput",
     "PasskeyLogin",
     "PasskeyOptions",
@@ -229,14 +140,11 @@ __all__ = [
     "ProfilePatch",
     "ProfileView",
     "Proof",
-    "ProviderSettings",
     "PublicKey",
     "ReasonInput",
     "RecoveryCodes",
-    "Redirect",
     "RefreshInput",
     "RegistrationInput",
-    "RemoveExports",
     "ResendCode",
     "ResetPasswordInput",
     "Rights",
@@ -264,6 +172,4 @@ __all__ = [
     "UserView",
     "VerificationSent",
     "VerifyEmailInput",
-    "is_trustworthy",
-    "vouches_for",
 ]

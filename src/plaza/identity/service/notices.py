@@ -39,6 +39,7 @@ class Change(StrEnum):
     ACCOUNT_UNLINKED = "An outside account may no longer log in as you."
     API_KEY_ADDED = "An API key was made."
     API_KEY_REMOVED = "An API key was removed."
+    IMPERSONATED = "A member of staff looks into your account to help you."
     NEW_DEVICE = "There was a new login, from a device that we have not seen before."
     REFRESH_REUSED = "A session was ended: a token of it was used a second time, so somebody may have a copy."
 

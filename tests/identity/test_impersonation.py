@@ -1,0 +1,192 @@
+"""Staff acting as a person: half an hour, no credentials, no permissions, and not a trace missing."""
+
+from __future__ import annotations
+
+import base64
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from plaza.core.db import PageRequest
+from plaza.core.errors import Unauthenticated
+from plaza.identity import SessionService, TokenService
+from plaza.identity.errors import TokenStale
+from plaza.identity.schemas import ImpersonationView, ReasonInput
+from plaza.identity.service import ImpersonationService, RoleService, StaffService
+from tests.identity.builders import HERE, Person, is_accepted, jobs_done, mails_to
+from tests.identity.staff import audited, code_of, somebody
+from tests.support.callers import callers
+from tests.support.clock import ManualClock
+from tests.support.stage import Stage
+
+WHY = ReasonInput(reason="Ticket 4711")
+
+
+async def two(plaza: Stage) -> tuple[Person, Person]:
+    return await somebody(plaza, "helper", "manager"), await somebody(plaza, "ada")
+
+
+async def started(plaza: Stage, by: Person, whom: Person) -> ImpersonationView:
+    return (await plaza[ImpersonationService].start(by.actor, whom.id, WHY, HERE)).unwrap()
+
+
+def claims_of(token: str) -> dict[str, Any]:
+    body = token.split(".")[1]
+    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+    return claims
+
+
+async def test_the_token_names_both_and_lasts_half_an_hour(plaza: Stage, clock: ManualClock) -> None:
+    helper, ada = await two(plaza)
+    http = plaza.client(helper.pair.access_token)
+    answer = await http.post(f"/api/v1/admin/users/{ada.id}/impersonate", json={"reason": "Ticket 4711"})
+    body = answer.json()
+    assert (answer.status_code, body["expires_in"], body["user"]["id"]) == (200, 1800, str(ada.id))
+    assert "refresh_token" not in body
+    assert answer.headers["cache-control"] == "no-store"
+    claims = claims_of(body["access_token"])
+    assert (claims["sub"], claims["act"]) == (str(ada.id), {"sub": str(helper.id)})
+    assert claims["exp"] - claims["iat"] == 1800
+    assert {"permissions", "staff", "superuser"}.isdisjoint(claims)
+    me = await plaza.client(body["access_token"]).get("/api/v1/auth/user")
+    assert (me.status_code, me.json()["email"]) == (200, ada.email)
+    clock.advance(timedelta(minutes=30))
+    assert not await is_accepted(plaza, body["access_token"])
+
+
+async def test_neither_credentials_nor_staff_routes(plaza: Stage) -> None:
+    helper, ada = await two(plaza)
+    http = plaza.client((await started(plaza, helper, ada)).access_token)
+    for method, path in (
+        ("GET", "/api/v1/auth/sessions"),
+        ("POST", "/api/v1/auth/logout-all"),
+        ("POST", "/api/v1/auth/ws-ticket"),
+        ("POST", "/api/v1/auth/password/change"),
+    ):
+        refused = await http.request(method, path, json=None if method == "GET" else {})
+        assert (refused.status_code, refused.json()["code"]) == (403, "IMPERSONATION_FORBIDDEN"), path
+    for path in ("/api/v1/admin/users", "/api/v1/admin/roles", "/api/v1/admin/audit"):
+        assert (await http.get(path)).json()["code"] == "PERMISSION_DENIED"
+    assert await is_accepted(plaza, ada.pair.access_token)
+
+
+async def test_beginning_and_end_and_everything_between_name_both(plaza: Stage) -> None:
+    helper, ada = await two(plaza)
+    view = await started(plaza, helper, ada)
+    acting = await plaza[TokenService].authenticate(view.access_token)
+    assert (acting.user_id, acting.impersonator_id) == (ada.id, helper.id)
+    ended = await plaza.client(view.access_token).post("/api/v1/auth/logout")
+    assert ended.status_code == 204
+    assert not await is_accepted(plaza, view.access_token)
+    assert await is_accepted(plaza, ada.pair.access_token)
+    (begun,) = await audited(plaza, "identity.impersonation_started")
+    assert (begun.actor_id, begun.user_id, begun.after["reason"]) == (helper.id, ada.id, "Ticket 4711")
+    (over,) = await audited(plaza, "identity.impersonation_ended")
+    assert (over.actor_id, over.impersonator_id, over.user_id) == (ada.id, helper.id, ada.id)
+    assert over.after == {"reason": "logout", "impersonator_id": str(helper.id)}
+    assert over.subject_id == begun.subject_id == str(view.session_id)
+
+
+async def test_one_that_nobody_ends_ends_by_itself(plaza: Stage, clock: ManualClock) -> None:
+    helper, ada = await two(plaza)
+    await started(plaza, helper, ada)
+    impersonations = plaza[ImpersonationService]
+    assert (await impersonations.expire()).unwrap() == 0
+    clock.advance(timedelta(minutes=30))
+    assert (await impersonations.expire()).unwrap() == 1
+    assert (await impersonations.expire()).unwrap() == 0
+    (over,) = await audited(plaza, "identity.impersonation_ended")
+    assert (over.actor_id, over.user_id) == (None, ada.id)
+    assert over.after == {"reason": "impersonation_over", "impersonator_id": str(helper.id)}
+
+
+async def test_an_end_is_remembered_as_long_as_the_token_lives(plaza: Stage, clock: ManualClock) -> None:
+    """Longer than an ordinary access token."""
+    helper, ada = await two(plaza)
+    view = await started(plaza, helper, ada)
+    (await plaza[StaffService].end_sessions(helper.actor, ada.id)).unwrap()
+    for _ in range(29):
+        clock.advance(timedelta(minutes=1))
+        await plaza[TokenService].watch.load()
+        with pytest.raises(Unauthenticated):
+            await plaza[TokenService].authenticate(view.access_token)
+
+
+async def test_staff_are_not_impersonated(plaza: Stage) -> None:
+    boss = await somebody(plaza, "boss", "superuser")
+    for role in ("staff", "support", "admin", "superuser"):
+        target = await somebody(plaza, f"x{role}", role)
+        assert (
+            code_of(await plaza[ImpersonationService].start(boss.actor, target.id, WHY, HERE)) == "CANNOT_IMPERSONATE"
+        )
+    seller = await somebody(plaza, "seller", "vendor")
+    await started(plaza, boss, seller)
+    assert len(await audited(plaza, "identity.impersonation_started")) == 1
+
+
+async def test_who_becomes_staff_is_not_impersonated_any_longer(plaza: Stage) -> None:
+    helper, ada = await two(plaza)
+    view = await started(plaza, helper, ada)
+    (await plaza[RoleService].assign(ada.id, "support")).unwrap()
+    with pytest.raises(TokenStale):
+        await plaza[TokenService].authenticate(view.access_token)
+
+
+async def test_only_usable_accounts_and_never_oneself(plaza: Stage) -> None:
+    helper, ada = await two(plaza)
+    start = plaza[ImpersonationService].start
+    assert code_of(await start(helper.actor, helper.id, WHY, HERE)) == "OWN_ACCOUNT"
+    async with plaza.runtime.db.engine.begin() as connection:
+        await connection.execute(text("update identity_user set status = 'deactivated' where id = :id"), {"id": ada.id})
+    assert code_of(await start(helper.actor, ada.id, WHY, HERE)) == "CANNOT_IMPERSONATE"
+    support = await somebody(plaza, "sup", "support")
+    assert code_of(await start(support.actor, ada.id, WHY, HERE)) == "PERMISSION_DENIED"
+    assert await audited(plaza, "identity.impersonation_started") == []
+
+
+async def test_an_impersonator_does_not_start_another(plaza: Stage) -> None:
+    helper, ada = await two(plaza)
+    eve = await somebody(plaza, "eve")
+    view = await started(plaza, helper, ada)
+    refused = await plaza.client(view.access_token).post(
+        f"/api/v1/admin/users/{eve.id}/impersonate", json={"reason": "More"}
+    )
+    assert (refused.status_code, refused.json()["code"]) == (403, "PERMISSION_DENIED")
+
+
+async def test_it_is_not_the_persons_own_login(plaza: Stage) -> None:
+    """Neither in their list nor in what is known of their devices; staff see it, and who it is."""
+    helper, ada = await two(plaza)
+    async with plaza.runtime.db.reader.connect() as connection:
+        before = (
+            await connection.execute(text("select last_login_at from identity_user where id = :id"), {"id": ada.id})
+        ).scalar()
+    view = await started(plaza, helper, ada)
+    own = (await plaza[SessionService].live(ada.actor, PageRequest())).unwrap().items
+    assert [each.id for each in own] == [ada.actor.session_id]
+    seen = (await plaza[StaffService].open_sessions(ada.id)).unwrap()
+    assert (seen[0].id, seen[0].impersonator_id) == (view.session_id, helper.id)
+    assert (await plaza[StaffService].view(ada.id)).unwrap().last_login_at == before
+
+
+async def test_a_ban_or_logout_everywhere_ends_it_too(plaza: Stage) -> None:
+    helper, ada = await two(plaza)
+    view = await started(plaza, helper, ada)
+    (await plaza[SessionService].logout_all(ada.actor)).unwrap()
+    assert not await is_accepted(plaza, view.access_token)
+
+
+@pytest.mark.parametrize("told", [False, True])
+async def test_the_person_hears_of_it_where_the_operator_wants_that(plaza: Stage, told: bool) -> None:
+    helper, ada = await two(plaza)
+    async with callers(plaza, PLAZA_IDENTITY_IMPERSONATION_NOTICE=str(told).lower()) as api:
+        answer = await api.at(token=helper.pair.access_token).post(
+            f"/api/v1/admin/users/{ada.id}/impersonate", json={"reason": "Ticket 4711"}
+        )
+        assert answer.status_code == 200
+    await jobs_done(plaza)
+    mails = await mails_to(plaza, ada.email, at_least=int(told))
+    assert ["Ticket 4711" in each["body"] for each in mails] == [True] * told
