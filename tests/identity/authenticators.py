@@ -1,17 +1,19 @@
-"""What people hold in their hands: authenticator apps, and authenticators that keep passkeys."""
+"""What people hold in their hands: authenticator apps, authenticators that keep passkeys, phones with keys of their own."""
 
 from __future__ import annotations
 
 import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64decode, b64encode, urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import pyotp
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256, Hash
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from fido2 import cbor
 from soft_webauthn import SoftWebauthnDevice
 from sqlalchemy import text
@@ -19,6 +21,10 @@ from sqlalchemy import text
 from plaza.core.result import Failure, ServiceResult
 from plaza.identity import Origin, TokenPair
 from plaza.identity.schemas import (
+    DeviceChallengeInput,
+    DeviceKeyInput,
+    DeviceKeyView,
+    DeviceLogin,
     LoginInput,
     MfaVerifyInput,
     PasskeyInput,
@@ -26,7 +32,7 @@ from plaza.identity.schemas import (
     PasskeyOptions,
     TotpConfirmInput,
 )
-from plaza.identity.service import LoginService, MfaService, PasskeyService, TotpService
+from plaza.identity.service import DeviceKeyService, LoginService, MfaService, PasskeyService, TotpService
 from tests.identity.builders import HERE, PASSWORD, Person
 from tests.support.clock import ManualClock
 from tests.support.stage import Stage
@@ -121,6 +127,45 @@ async def passkey_login(plaza: Stage, authenticator: Authenticator, **overrides:
 async def use_passkey(plaza: Stage, asked: PasskeyOptions, credential: dict[str, Any]) -> ServiceResult[TokenPair]:
     given = msgspec.convert({"challenge_id": asked.challenge_id, "credential": credential}, PasskeyLogin)
     return await plaza[PasskeyService].authenticate(given, HERE)
+
+
+class Phone:
+    """An app with a key of its own, as base64."""
+
+    def __init__(self, curve: ec.EllipticCurve | None = None) -> None:
+        self._key = ec.generate_private_key(curve or ec.SECP256R1())
+
+    @property
+    def public_key(self) -> str:
+        return b64encode(self._key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
+
+    def sign(self, challenge: str) -> str:
+        return b64encode(self._key.sign(b64decode(challenge), ec.ECDSA(SHA256()))).decode()
+
+
+async def device_challenge(plaza: Stage, *, email: str | None = None, user_id: UUID | None = None) -> str:
+    given = DeviceChallengeInput(email=email, user_id=user_id)
+    return (await plaza[DeviceKeyService].challenge(given)).unwrap().challenge
+
+
+async def enroll(
+    plaza: Stage, person: Person, phone: Phone, *, name: str = "Phone", challenge: str | None = None
+) -> ServiceResult[DeviceKeyView]:
+    challenge = challenge or await device_challenge(plaza, user_id=person.id)
+    given = DeviceKeyInput(
+        device_name=name, public_key=phone.public_key, challenge=challenge, signature=phone.sign(challenge)
+    )
+    return await plaza[DeviceKeyService].enroll(person.actor, given)
+
+
+async def device_login(
+    plaza: Stage, email: str, phone: Phone, *, challenge: str | None = None, signature: str | None = None
+) -> ServiceResult[TokenPair]:
+    challenge = challenge or await device_challenge(plaza, email=email)
+    given = DeviceLogin(
+        email=email, challenge=challenge, signature=phone.sign(challenge) if signature is None else signature
+    )
+    return await plaza[DeviceKeyService].authenticate(given, HERE)
 
 
 def _claiming(client_data: bytes, overrides: Mapping[str, Any]) -> bytes:

@@ -310,7 +310,7 @@ async def test_a_key_belongs_to_one_account(plaza: Stage) -> None:
     client_data = Authenticator().create(asked.options)["response"]["clientDataJSON"]
     credential["response"]["clientDataJSON"] = client_data  # attestation "none" is not signed
     assert outcome(await plaza[PasskeyService].register(grace.actor, passkey_input(asked, credential), "")) == (
-        "PASSKEY_TAKEN"
+        "KEY_TAKEN"
     )
     assert await rows(plaza, "select user_id from identity_passkey") == [ada.id]
 

@@ -7,6 +7,7 @@ from plaza.identity.gateways import ChallengeStore, LoginFailures, TicketStore
 from plaza.identity.schemas import PERMISSIONS, IdentitySettings
 from plaza.identity.service import (
     CallerService,
+    DeviceKeyService,
     FactorService,
     ImpersonationService,
     KeyService,
@@ -80,6 +81,7 @@ context = Context(
         TotpService,
         MfaService,
         PasskeyService,
+        DeviceKeyService,
     ),
     ports={Authenticator: CallerService},
     controllers=(
@@ -93,6 +95,8 @@ context = Context(
         controllers.MfaController,
         controllers.PasskeyLoginController,
         controllers.PasskeyController,
+        controllers.DeviceLoginController,
+        controllers.DeviceKeyController,
         controllers.RoleController,
         controllers.StaffController,
         controllers.KeyController,

@@ -1,5 +1,6 @@
 """`/api/v1/auth` and the key set, a file per aggregate: decode, one service call, encode. Only the refresh cookie is decided here."""
 
+from plaza.identity.controllers.device_keys import DeviceKeyController, DeviceLoginController
 from plaza.identity.controllers.logins import LoginController
 from plaza.identity.controllers.mfa import MfaController, MfaLoginController
 from plaza.identity.controllers.passkeys import PasskeyController, PasskeyLoginController
@@ -13,6 +14,8 @@ from plaza.identity.controllers.staff import StaffController
 from plaza.identity.controllers.users import UserController
 
 __all__ = [
+    "DeviceKeyController",
+    "DeviceLoginController",
     "KeyController",
     "LoginController",
     "MfaController",

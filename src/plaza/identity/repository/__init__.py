@@ -1,6 +1,7 @@
 """Every statement of identity, a file per aggregate."""
 
 from plaza.identity.repository.attempts import LoginAttemptRepository
+from plaza.identity.repository.device_keys import DeviceKeyRepository
 from plaza.identity.repository.keys import KeyRepository
 from plaza.identity.repository.mfa import MfaRepository
 from plaza.identity.repository.passkeys import PasskeyRepository
@@ -12,6 +13,7 @@ from plaza.identity.repository.verification import VerificationRepository
 from plaza.identity.repository.ways_in import WaysInRepository
 
 __all__ = [
+    "DeviceKeyRepository",
     "KeyRepository",
     "LoginAttemptRepository",
     "MfaRepository",

@@ -12,6 +12,15 @@ from plaza.identity.schemas.credentials import (
     SendMagicLink,
     SendPasswordReset,
 )
+from plaza.identity.schemas.device_keys import (
+    DeviceChallenge,
+    DeviceChallengeInput,
+    DeviceKeyInput,
+    DeviceKeyRemoval,
+    DeviceKeyStatus,
+    DeviceKeyView,
+    DeviceLogin,
+)
 from plaza.identity.schemas.logins import (
     Admission,
     Claims,
@@ -105,6 +114,13 @@ __all__ = [
     "Claims",
     "CodeInput",
     "Device",
+    "DeviceChallenge",
+    "DeviceChallengeInput",
+    "DeviceKeyInput",
+    "DeviceKeyRemoval",
+    "DeviceKeyStatus",
+    "DeviceKeyView",
+    "DeviceLogin",
     "EmailInput",
     "Grant",
     "GrantInput",

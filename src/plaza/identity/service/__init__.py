@@ -2,6 +2,7 @@
 
 from plaza.identity.service.attempts import LoginAttempts
 from plaza.identity.service.callers import CallerService
+from plaza.identity.service.device_keys import DeviceKeyService
 from plaza.identity.service.factors import FactorService
 from plaza.identity.service.gate import LoginGate
 from plaza.identity.service.impersonation import ImpersonationService
@@ -34,6 +35,7 @@ from plaza.identity.service.ways_in import WaysIn
 __all__ = [
     "CallerService",
     "Change",
+    "DeviceKeyService",
     "FactorService",
     "ImpersonationService",
     "KeyService",

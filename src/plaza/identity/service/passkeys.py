@@ -29,9 +29,9 @@ from plaza.domain_events.identity import UserId
 from plaza.identity.errors import (
     ChallengeInvalid,
     InvalidCredentials,
+    KeyTaken,
     PasskeyNotFound,
     PasskeyRejected,
-    PasskeyTaken,
     TooManyKeys,
 )
 from plaza.identity.gateways import ChallengeStore
@@ -93,7 +93,7 @@ class PasskeyService(Service):
     @flow(
         ChallengeInvalid,
         PasskeyRejected,
-        PasskeyTaken,
+        KeyTaken,
         TooManyKeys,
         ValidationFailed,
         Unavailable,
@@ -192,7 +192,7 @@ class PasskeyService(Service):
         )
         return success(options)
 
-    @command(PasskeyTaken, TooManyKeys, FactorService.begin_change)
+    @command(KeyTaken, TooManyKeys, FactorService.begin_change)
     async def _add(
         self,
         actor: Actor,
@@ -224,7 +224,7 @@ class PasskeyService(Service):
             backup_eligible=verified.credential_device_type is CredentialDeviceType.MULTI_DEVICE,
         )
         if not is_new:
-            return failure(PasskeyTaken())
+            return failure(KeyTaken())
         (
             await self.changes.end_change(
                 actor,
