@@ -6,6 +6,7 @@ from plaza.identity import admin, controllers, jobs
 from plaza.identity.gateways import ChallengeStore, LoginFailures, TicketStore
 from plaza.identity.schemas import PERMISSIONS, IdentitySettings
 from plaza.identity.service import (
+    AddressService,
     CallerService,
     DeviceKeyService,
     FactorService,
@@ -75,6 +76,7 @@ context = Context(
         PasswordService,
         ProfileService,
         UserService,
+        AddressService,
         TicketService,
         FactorService,
         RecoveryCodeService,
@@ -91,6 +93,7 @@ context = Context(
         controllers.PasswordController,
         controllers.SessionController,
         controllers.UserController,
+        controllers.AddressController,
         controllers.MfaLoginController,
         controllers.MfaController,
         controllers.PasskeyLoginController,

@@ -1,5 +1,6 @@
 """`/api/v1/auth` and the key set, a file per aggregate: decode, one service call, encode. Only the refresh cookie is decided here."""
 
+from plaza.identity.controllers.addresses import AddressController
 from plaza.identity.controllers.device_keys import DeviceKeyController, DeviceLoginController
 from plaza.identity.controllers.logins import LoginController
 from plaza.identity.controllers.mfa import MfaController, MfaLoginController
@@ -14,6 +15,7 @@ from plaza.identity.controllers.staff import StaffController
 from plaza.identity.controllers.users import UserController
 
 __all__ = [
+    "AddressController",
     "DeviceKeyController",
     "DeviceLoginController",
     "KeyController",

@@ -1,5 +1,6 @@
 """Every statement of identity, a file per aggregate."""
 
+from plaza.identity.repository.addresses import AddressRepository
 from plaza.identity.repository.attempts import LoginAttemptRepository
 from plaza.identity.repository.device_keys import DeviceKeyRepository
 from plaza.identity.repository.keys import KeyRepository
@@ -13,6 +14,7 @@ from plaza.identity.repository.verification import VerificationRepository
 from plaza.identity.repository.ways_in import WaysInRepository
 
 __all__ = [
+    "AddressRepository",
     "DeviceKeyRepository",
     "KeyRepository",
     "LoginAttemptRepository",

@@ -1,5 +1,6 @@
 """What comes in, what goes out, what is mailed, and what services hand each other: a file per aggregate."""
 
+from plaza.identity.schemas.addresses import AddressInput, AddressPatch, AddressView
 from plaza.identity.schemas.credentials import (
     ChangePasswordInput,
     CodeInput,
@@ -106,6 +107,9 @@ __all__ = [
     "USERS_READ",
     "USERS_ROLES",
     "USERS_SESSIONS",
+    "AddressInput",
+    "AddressPatch",
+    "AddressView",
     "Admission",
     "BanInput",
     "Card",

@@ -1,5 +1,6 @@
 """Rules of identity, a file per aggregate. The face is the package's: `from plaza.identity import ...`."""
 
+from plaza.identity.service.addresses import AddressService
 from plaza.identity.service.attempts import LoginAttempts
 from plaza.identity.service.callers import CallerService
 from plaza.identity.service.device_keys import DeviceKeyService
@@ -33,6 +34,7 @@ from plaza.identity.service.watch import SessionWatch, StaleWatch
 from plaza.identity.service.ways_in import WaysIn
 
 __all__ = [
+    "AddressService",
     "CallerService",
     "Change",
     "DeviceKeyService",

@@ -40,8 +40,8 @@ def normalized_email(address: str) -> str:
     return spelled
 
 
-def normalized_phone(number: str) -> str:
-    """E.164. Raises ValidationFailed for what no text message can reach; whether one arrives there, the code tells."""
+def normalized_phone(number: str, *, takes_texts: bool = True) -> str:
+    """E.164. Raises ValidationFailed, also for what no text message can reach, unless that does not matter. Whose it is, the code tells."""
     try:
         if not _PHONE.fullmatch(number := number.strip()):
             raise NumberParseException(NumberParseException.NOT_A_NUMBER, "Only + and digits.")
@@ -50,7 +50,9 @@ def normalized_phone(number: str) -> str:
         raise ValidationFailed(
             errors={"phone": ["Write it with + and the country code, such as +49 151 23456789."]}
         ) from error
-    if not phonenumbers.is_valid_number(found) or phonenumbers.number_type(found) not in _TAKES_TEXTS:
+    if not phonenumbers.is_valid_number(found):
+        raise ValidationFailed(errors={"phone": ["There is no such number."]})
+    if takes_texts and phonenumbers.number_type(found) not in _TAKES_TEXTS:
         raise ValidationFailed(errors={"phone": ["This is not the number of a mobile phone."]})
     return phonenumbers.format_number(found, PhoneNumberFormat.E164)
 

@@ -24,6 +24,7 @@ class Change(StrEnum):
     PASSWORD_RESET = "Your password was reset by a mailed link."  # noqa: S105 - a sentence
     EMAIL_CHANGED = "Your e-mail address was changed."
     EMAIL_ADDED = "An e-mail address was added."
+    EMAIL_RESTORED = "Your earlier e-mail address is back. All sessions have ended, and your password is void."
     PHONE_CHANGED = "Your phone number was changed."
     PHONE_ADDED = "A phone number was added."
     PHONE_REMOVED = "Your phone number was removed."
@@ -54,16 +55,22 @@ class SecurityNotices(Service):
     async def tell(
         self, user_id: UserId, change: Change, *, detail: str = "", former_phone: str | None = None
     ) -> ServiceResult[None]:
-        """Part of the transaction that makes the change. By mail, else by text message, to a contact that is proved.
+        """Part of the transaction that makes the change. By mail, else by text message, to a contact that is proved; a `former_phone` is
 
-        `detail` is what the owner knows it by: the name of a passkey, a provider. Never a secret. A `former_phone` is told too.
+        told too. Where the first address is added, called before it is: else only whoever added it would hear.
+        `detail` is what the owner knows it by: the name of a passkey, a provider. Never a secret.
         """
         user = await self.users.get(user_id)
         if user is None:
             return success(None)
         if user.email is not None and user.email_verified_at is not None:
             await self.messages.mail("identity.security_notice", user.email, self._data(change, detail))
-        elif former_phone is None and user.phone is not None and user.phone_verified_at is not None and self.messages.can_text:
+        elif (
+            former_phone is None
+            and user.phone is not None
+            and user.phone_verified_at is not None
+            and self.messages.can_text
+        ):
             await self.messages.text("identity.security_notice", user.phone, self._data(change, detail))
         if former_phone is not None and self.messages.can_text:
             await self.messages.text("identity.security_notice", former_phone, self._data(change, detail))
