@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -39,7 +40,7 @@ class KeyService(Service):
     """
 
     LAG = timedelta(minutes=5)
-    # A stranger's made-up key ids must not become reads.
+    # A stranger's made-up key ids must not become reads: they wait for one together.
     RELOAD_EVERY_S = 1.0
 
     def __init__(
@@ -50,12 +51,13 @@ class KeyService(Service):
         self._verifies_for = timedelta(seconds=settings.access_token_s) + self.LAG
         self._ring: Ring | None = None
         self._read_at = float("-inf")
-        self._reading = asyncio.Lock()
+        self._reading, self._told = asyncio.Lock(), asyncio.Event()
         listener.on(KEYS_CHANNEL, lambda _: self.forget(), on_connect=self._reconnected)
 
     def forget(self) -> None:
         """The next question reads the keys anew."""
         self._ring = None
+        self._told.set()
 
     async def _reconnected(self) -> None:
         self.forget()
@@ -72,10 +74,14 @@ class KeyService(Service):
 
     @flow()
     async def verifying_key(self, kid: str) -> ServiceResult[ECKey | None]:
-        """None for a key that this installation never had, or retired too long ago."""
+        """None for a key that this installation never had, or retired too long ago.
+
+        An unknown one may be younger than what was read, and signed a token before the notification of it came: it is refused only
+        after a look that began later than the question.
+        """
         ring = await self._current()
-        if kid not in ring.verifying and time.monotonic() - self._read_at > self.RELOAD_EVERY_S:
-            ring = await self._read()
+        if kid not in ring.verifying:
+            ring = await self._newer()
         key, retired_at = ring.verifying.get(kid, (None, None))
         return success(key if retired_at is None or retired_at > self.clock.now() - self._verifies_for else None)
 
@@ -134,7 +140,17 @@ class KeyService(Service):
         async with self._reading:
             return self._ring or await self._read()
 
+    async def _newer(self) -> Ring:
+        asked = time.monotonic()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._read_at + self.RELOAD_EVERY_S - asked):
+                await self._told.wait()
+        async with self._reading:
+            return self._ring if self._ring is not None and self._read_at > asked else await self._read()
+
     async def _read(self) -> Ring:
+        self._read_at = time.monotonic()
+        self._told.clear()
         rows = await self.keys.usable(self.clock.now() - self._verifies_for)
         signing = next(
             (
@@ -144,9 +160,9 @@ class KeyService(Service):
             ),
             None,
         )
-        self._ring = Ring(signing, {kid: (ECKey.import_key(public), retired) for kid, _, public, retired in rows})
-        self._read_at = time.monotonic()
-        return self._ring
+        ring = Ring(signing, {kid: (ECKey.import_key(public), retired) for kid, _, public, retired in rows})
+        self._ring = ring if not self._told.is_set() else None
+        return ring
 
     def _open(self, sealed: str | None) -> ECKey | None:
         if sealed is None:
