@@ -226,6 +226,15 @@ async def test_every_refused_login_does_the_same_work(plaza: Stage, monkeypatch:
         assert verified == [91] * 5  # keys of the one curve are of one length
 
 
+async def test_tries_are_written_down(plaza: Stage) -> None:
+    person, phone = await a_person(plaza), Phone()
+    (await enroll(plaza, person, phone)).unwrap()
+    for email, key in ((ADA, phone), (ADA, Phone()), (NOBODY, phone)):
+        await device_login(plaza, email, key)
+    tried = "select method || ' ' || outcome from identity_login_attempt order by id"
+    assert (await rows(plaza, tried))[1:] == ["pop ok", "pop INVALID_CREDENTIALS", "pop INVALID_CREDENTIALS"]
+
+
 async def test_nothing_of_whom_it_is_for_stands_in_redis(plaza: Stage) -> None:
     person = await a_person(plaza)
     challenge = await device_challenge(plaza, email=person.email)

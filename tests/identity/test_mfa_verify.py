@@ -82,6 +82,16 @@ async def test_clocks_may_differ_by_a_step(plaza: Stage, clock: ManualClock, ste
     assert await verify_code(plaza, await half_login(plaza, person), app.code(steps)) == expected
 
 
+async def test_tries_are_written_down(plaza: Stage) -> None:
+    person = await a_person(plaza)
+    app = await an_app(plaza, person)
+    token = await half_login(plaza, person)
+    for code in (wrong(app.code(5)), app.code()):
+        await verify_code(plaza, token, code)
+    tried = "select method || ' ' || outcome from identity_login_attempt order by id"
+    assert (await rows(plaza, tried))[1:] == ["pwd MFA_REQUIRED", "otp CODE_INVALID", "pwd+otp+mfa ok"]
+
+
 async def test_a_token_is_good_for_one_login(plaza: Stage) -> None:
     person = await a_person(plaza)
     app = await an_app(plaza, person)

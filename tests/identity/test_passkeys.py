@@ -262,6 +262,14 @@ async def test_a_key_that_nobody_has_answers_like_a_wrong_one(plaza: Stage, clie
     assert answers[0][1]["code"] == "INVALID_CREDENTIALS"
 
 
+async def test_tries_are_written_down(plaza: Stage) -> None:
+    authenticator = await a_passkey(plaza, await a_person(plaza))
+    (await passkey_login(plaza, authenticator)).unwrap()
+    await passkey_login(plaza, authenticator, origin="https://phish.test")
+    tried = "select method || ' ' || outcome from identity_login_attempt order by id"
+    assert (await rows(plaza, tried))[1:] == ["hwk+user+mfa ok", "hwk INVALID_CREDENTIALS"]
+
+
 async def test_a_key_that_was_copied_is_found_out_by_its_count(plaza: Stage) -> None:
     authenticator = await a_passkey(plaza, await a_person(plaza))
     for _ in range(3):

@@ -53,15 +53,13 @@ from plaza.identity.schemas import (
     StoredChallenge,
     TokenPair,
 )
+from plaza.identity.service.attempts import LoginAttempts, noted
 from plaza.identity.service.contacts import cleaned_line, normalized_email
 from plaza.identity.service.factors import FactorService
 from plaza.identity.service.gate import LoginGate
 from plaza.identity.service.notices import Change
 from plaza.identity.service.tokens import TokenService
 from plaza.identity.service.ways_in import WaysIn
-
-# Proof of possession of a key (RFC 8176); what unlocked it, only the device knows.
-_PROOF = Proof(methods=("pop",))
 
 
 class DeviceKeyService(Service):
@@ -78,10 +76,12 @@ class DeviceKeyService(Service):
         ways_in: WaysIn,
         gate: LoginGate,
         tokens: TokenService,
+        attempts: LoginAttempts,
     ) -> None:
         super().__init__(db)
         self.clock, self.settings, self.vault, self.challenges = clock, settings, vault, challenges
-        self.changes, self.ways_in, self.gate, self.tokens = changes, ways_in, gate, tokens
+        self.changes, self.ways_in = changes, ways_in
+        self.gate, self.tokens, self.attempts = gate, tokens, attempts
         self.users, self.keys = UserRepository(db), DeviceKeyRepository(db)
         nobodys = ec.generate_private_key(ec.SECP256R1()).public_key()
         self._nobodys_key = nobodys.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -120,6 +120,7 @@ class DeviceKeyService(Service):
         return await self._add(actor, name, der, challenge.subject, end_other_sessions=given.end_other_sessions)
 
     @flow(ChallengeInvalid, InvalidCredentials, ValidationFailed, Unavailable, LoginGate.admit, TokenService.answer)
+    @noted("pop", by="email")
     async def authenticate(self, given: DeviceLogin, origin: Origin) -> ServiceResult[TokenPair]:
         email, user_id = _named(given.email, given.user_id)
         challenge = await self._take(given.challenge)
@@ -130,7 +131,7 @@ class DeviceKeyService(Service):
         subjects = (self._subject(email, user_id), self._subject(None, owner))
         if owner is None or not signed or signed[0] is None or challenge.subject not in subjects:
             return failure(_unknown())
-        return await self.tokens.answer((await self._admit(owner, signed[0], origin)).unwrap())
+        return await self.tokens.answer((await self._admit(owner, signed[0], email, origin)).unwrap())
 
     @query()
     async def status(self, actor: Actor) -> ServiceResult[DeviceKeyStatus]:
@@ -196,14 +197,17 @@ class DeviceKeyService(Service):
         return success(made)
 
     @command(InvalidCredentials, LoginGate.admit)
-    async def _admit(self, user_id: UserId, key_id: UUID, origin: Origin) -> ServiceResult[Admission]:
+    async def _admit(
+        self, user_id: UserId, key_id: UUID, email: str | None, origin: Origin
+    ) -> ServiceResult[Admission]:
         await self.users.lock(user_id)
         key = await self.keys.lock(key_id)
         if key is None:  # removed since it was read
             return failure(_unknown())
         key.last_used_at = self.clock.now()
         await self.db.session.flush()
-        return await self.gate.admit(user_id, _PROOF, origin)
+        # Proof of possession of a key (RFC 8176); what unlocked it, only the device knows.
+        return await self.gate.admit(user_id, Proof(methods=("pop",), identifier=email or ""), origin)
 
     def _subject(self, email: str | None, user_id: UUID | None) -> str:
         """For whom a challenge is. No address stands in Redis."""

@@ -24,6 +24,7 @@ from plaza.identity.errors import ChallengeInvalid, CodeInvalid
 from plaza.identity.models import MfaChallenge
 from plaza.identity.repository import MfaRepository, UserRepository
 from plaza.identity.schemas import Admission, IdentitySettings, MfaVerifyInput, MfaView, Origin, Proof, TokenPair
+from plaza.identity.service.attempts import LoginAttempts, noted
 from plaza.identity.service.factors import MULTI_FACTOR
 from plaza.identity.service.gate import LoginGate
 from plaza.identity.service.notices import Change, SecurityNotices
@@ -55,10 +56,12 @@ class MfaService(Service):
         codes: RecoveryCodeService,
         audit: AuditService,
         notices: SecurityNotices,
+        attempts: LoginAttempts,
     ) -> None:
         super().__init__(db)
         self.clock, self.settings, self.gate, self.tokens = clock, settings, gate, tokens
-        self.totp, self.codes, self.audit, self.notices = totp, codes, audit, notices
+        self.totp, self.codes = totp, codes
+        self.audit, self.notices, self.attempts = audit, notices, attempts
         self.users, self.factors = UserRepository(db), MfaRepository(db)
 
     @query()
@@ -66,6 +69,7 @@ class MfaService(Service):
         return success(await self.factors.view(UserId(actor.user_id)))
 
     @flow(ValidationFailed, ChallengeInvalid, CodeInvalid, RateLimited, LoginGate.admit, TokenService.answer)
+    @noted("otp")
     async def verify(self, given: MfaVerifyInput, origin: Origin) -> ServiceResult[TokenPair]:
         if (given.code is None) == (given.recovery_code is None):
             return failure(ValidationFailed("Give either a code or a recovery code."))

@@ -51,6 +51,7 @@ from plaza.identity.schemas import (
     TokenPair,
     UsedCredential,
 )
+from plaza.identity.service.attempts import LoginAttempts, noted
 from plaza.identity.service.contacts import cleaned_line
 from plaza.identity.service.devices import describe_device
 from plaza.identity.service.factors import MULTI_FACTOR, FactorService
@@ -76,11 +77,12 @@ class PasskeyService(Service):
         ways_in: WaysIn,
         gate: LoginGate,
         tokens: TokenService,
+        attempts: LoginAttempts,
     ) -> None:
         super().__init__(db)
         self.clock, self.settings, self.cursors, self.party = clock, settings, cursors, party
         self.challenges, self.changes, self.ways_in = challenges, changes, ways_in
-        self.gate, self.tokens = gate, tokens
+        self.gate, self.tokens, self.attempts = gate, tokens, attempts
         self.users, self.passkeys = UserRepository(db), PasskeyRepository(db)
 
     # Making one
@@ -119,6 +121,7 @@ class PasskeyService(Service):
         return success(await self._issue(ChallengeKind.PASSKEY_AUTHENTICATION, "", options))
 
     @flow(ChallengeInvalid, InvalidCredentials, Unavailable, LoginGate.admit, TokenService.answer)
+    @noted("hwk")
     async def authenticate(self, given: PasskeyLogin, origin: Origin) -> ServiceResult[TokenPair]:
         challenge = await self._take(given.challenge_id, ChallengeKind.PASSKEY_AUTHENTICATION)
         admission = (await self._authenticate(given.credential, challenge.challenge, origin)).unwrap()
