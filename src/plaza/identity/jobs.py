@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from plaza.core.jobs import cron, job
 from plaza.core.result import ServiceResult
-from plaza.identity.schemas import ResendCode, SendPasswordReset, SendPhoneCode, StartRegistration
+from plaza.identity.schemas import (
+    ResendCode,
+    SendEmailChangeCode,
+    SendMagicLink,
+    SendPasswordReset,
+    SendPhoneCode,
+    StartRegistration,
+)
 from plaza.identity.service import (
+    EmailChangeService,
     ImpersonationService,
     KeyService,
     LoginAttempts,
+    MagicLinkService,
     MfaService,
     PasswordService,
     PhoneService,
@@ -38,6 +47,16 @@ async def send_password_reset(payload: SendPasswordReset, passwords: PasswordSer
 @job(queue="mail", outside=True)
 async def send_phone_code(payload: SendPhoneCode, phones: PhoneService) -> ServiceResult[None]:
     return await phones.deliver_code(payload)
+
+
+@job(queue="mail")
+async def send_magic_link(payload: SendMagicLink, magic_links: MagicLinkService) -> ServiceResult[None]:
+    return await magic_links.send(payload)
+
+
+@job(queue="mail", outside=True)
+async def send_email_change_code(payload: SendEmailChangeCode, changes: EmailChangeService) -> ServiceResult[None]:
+    return await changes.send_code(payload)
 
 
 @cron(hour=3, minute=10, outside=True)

@@ -9,12 +9,14 @@ from plaza.identity.service import (
     AddressService,
     CallerService,
     DeviceKeyService,
+    EmailChangeService,
     FactorService,
     ImpersonationService,
     KeyService,
     LoginAttempts,
     LoginGate,
     LoginService,
+    MagicLinkService,
     Messages,
     MfaService,
     Newcomers,
@@ -74,6 +76,8 @@ context = Context(
         RegistrationService,
         PhoneService,
         PasswordService,
+        MagicLinkService,
+        EmailChangeService,
         ProfileService,
         UserService,
         AddressService,
@@ -91,6 +95,8 @@ context = Context(
         controllers.LoginController,
         controllers.PhoneController,
         controllers.PasswordController,
+        controllers.MagicLinkController,
+        controllers.EmailController,
         controllers.SessionController,
         controllers.UserController,
         controllers.AddressController,
@@ -104,7 +110,14 @@ context = Context(
         controllers.StaffController,
         controllers.KeyController,
     ),
-    jobs=(jobs.start_registration, jobs.resend_code, jobs.send_phone_code, jobs.send_password_reset),
+    jobs=(
+        jobs.start_registration,
+        jobs.resend_code,
+        jobs.send_phone_code,
+        jobs.send_password_reset,
+        jobs.send_magic_link,
+        jobs.send_email_change_code,
+    ),
     crons=(
         jobs.purge_verification_tokens,
         jobs.purge_sessions,
@@ -125,6 +138,24 @@ context = Context(
         NotificationType(name="identity.email_code", subject="Your Plaza code", template="identity/email_code"),
         NotificationType(
             name="identity.address_taken", subject="You already have a Plaza account", template="identity/address_taken"
+        ),
+        NotificationType(
+            name="identity.email_change_code",
+            subject="Confirm your new Plaza address",
+            template="identity/email_change_code",
+        ),
+        NotificationType(
+            name="identity.email_change_taken",
+            subject="This address has a Plaza account",
+            template="identity/email_change_taken",
+        ),
+        NotificationType(
+            name="identity.email_changed",
+            subject="Your Plaza account has a new e-mail address",
+            template="identity/email_changed",
+        ),
+        NotificationType(
+            name="identity.magic_link", subject="Your link to log in to Plaza", template="identity/magic_link"
         ),
         NotificationType(
             name="identity.password_reset", subject="Set a new Plaza password", template="identity/password_reset"

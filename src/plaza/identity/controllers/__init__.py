@@ -2,7 +2,9 @@
 
 from plaza.identity.controllers.addresses import AddressController
 from plaza.identity.controllers.device_keys import DeviceKeyController, DeviceLoginController
+from plaza.identity.controllers.emails import EmailController
 from plaza.identity.controllers.logins import LoginController
+from plaza.identity.controllers.magic_links import MagicLinkController
 from plaza.identity.controllers.mfa import MfaController, MfaLoginController
 from plaza.identity.controllers.passkeys import PasskeyController, PasskeyLoginController
 from plaza.identity.controllers.passwords import PasswordController
@@ -18,8 +20,10 @@ __all__ = [
     "AddressController",
     "DeviceKeyController",
     "DeviceLoginController",
+    "EmailController",
     "KeyController",
     "LoginController",
+    "MagicLinkController",
     "MfaController",
     "MfaLoginController",
     "PasskeyController",

@@ -85,6 +85,12 @@ class UserRepository(Repository[User]):
         found: UserId | None = await self.db.session.scalar(select(User.id).where(User.phone == phone))
         return found
 
+    async def id_by_contact(self, *, email: str | None = None, phone: str | None = None) -> UserId | None:
+        """By the one of them that is given."""
+        match = User.email == email if email is not None else User.phone == phone
+        found: UserId | None = await self.db.session.scalar(select(User.id).where(match))
+        return found
+
     async def insert_pending(
         self, id: UserId, *, email: str | None = None, phone: str | None = None, display_name: str, now: datetime
     ) -> None:

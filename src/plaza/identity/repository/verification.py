@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import and_, delete, not_, or_, select
+from sqlalchemy import and_, delete, not_, or_, select, update
 
 from plaza.core.db import Repository
 from plaza.domain_events.identity import UserId
@@ -14,13 +14,13 @@ class VerificationRepository(Repository[VerificationToken]):
     model = VerificationToken
 
     async def lock_of_address(self, address: str, purpose: Purpose, since: datetime) -> Sequence[VerificationToken]:
-        """All of them, used and expired ones too, oldest first."""
+        """All that had not expired by then, used ones too, oldest first."""
         statement = (
             select(VerificationToken)
             .where(
                 VerificationToken.address == address,
                 VerificationToken.purpose == purpose.value,
-                VerificationToken.created_at > since,
+                VerificationToken.expires_at > since,
             )
             .order_by(VerificationToken.id)
             .with_for_update()
@@ -40,6 +40,28 @@ class VerificationRepository(Repository[VerificationToken]):
                 VerificationToken.link_hash == link_hash, VerificationToken.purpose == purpose.value
             )
             return (await connection.execute(statement)).scalar()
+
+    async def latest_address(self, purpose: Purpose, user_id: UserId) -> str | None:
+        async with self.db.reading() as connection:
+            statement = (
+                select(VerificationToken.address)
+                .where(VerificationToken.user_id == user_id, VerificationToken.purpose == purpose.value)
+                .order_by(VerificationToken.id.desc())
+                .limit(1)
+            )
+            return (await connection.execute(statement)).scalar()
+
+    async def void_later(self, token: VerificationToken, now: datetime) -> None:
+        await (await self.db.session.connection()).execute(
+            update(VerificationToken)
+            .where(
+                VerificationToken.user_id == token.user_id,
+                VerificationToken.purpose == token.purpose,
+                VerificationToken.id > token.id,
+                VerificationToken.used_at.is_(None),
+            )
+            .values(used_at=now, version=VerificationToken.version + 1)
+        )
 
     async def outstanding(self, address: str, purpose: Purpose) -> Sequence[VerificationToken]:
         """Never used, expired ones too, oldest first."""

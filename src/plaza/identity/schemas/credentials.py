@@ -44,7 +44,7 @@ class MagicLinkInput(Input, frozen=True, kw_only=True):
     """`challenge` is the unpadded base64url of a verifier's SHA-256 (S256 of RFC 7636): only who has the verifier can use the link."""
 
     email: EmailAddress
-    challenge: Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{43}$")] | None = None
+    challenge: Annotated[str, Meta(min_length=43, max_length=43, pattern="^[A-Za-z0-9_-]+$")] | None = None
 
 
 class MagicLinkConfirmation(Input, frozen=True, kw_only=True):

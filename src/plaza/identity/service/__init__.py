@@ -4,11 +4,13 @@ from plaza.identity.service.addresses import AddressService
 from plaza.identity.service.attempts import LoginAttempts
 from plaza.identity.service.callers import CallerService
 from plaza.identity.service.device_keys import DeviceKeyService
+from plaza.identity.service.email_changes import EmailChangeService
 from plaza.identity.service.factors import FactorService
 from plaza.identity.service.gate import LoginGate
 from plaza.identity.service.impersonation import ImpersonationService
 from plaza.identity.service.keys import KeyService
 from plaza.identity.service.logins import LoginService
+from plaza.identity.service.magic_links import MagicLinkService
 from plaza.identity.service.messages import Messages
 from plaza.identity.service.mfa import MfaService
 from plaza.identity.service.newcomers import Newcomers
@@ -38,12 +40,14 @@ __all__ = [
     "CallerService",
     "Change",
     "DeviceKeyService",
+    "EmailChangeService",
     "FactorService",
     "ImpersonationService",
     "KeyService",
     "LoginAttempts",
     "LoginGate",
     "LoginService",
+    "MagicLinkService",
     "Messages",
     "MfaService",
     "Newcomers",

@@ -25,6 +25,10 @@ class SendingPace:
         """A stranger cannot fill somebody's mailbox. Raises Unavailable."""
         return await self._may("code-mails", self._hidden("code-mails", email), self.settings.code_mails)
 
+    async def count_magic_link(self, email: str) -> None:
+        """Raises RateLimited, whether anybody has the address or not, and Unavailable."""
+        await self.limits.hit("magic-links", self._hidden("magic-links", email), self.settings.magic_links)
+
     async def may_text(self, phone: str) -> bool:
         """The number's own limit comes first, so that one number cannot use up its country's budget. Raises Unavailable."""
         settings = self.settings

@@ -16,7 +16,7 @@ from plaza.core.settings import PlazaSettings
 from plaza.domain_events.identity import UserId
 from plaza.identity.errors import CodeInvalid, InvalidCredentials, PasswordTooCommon, PasswordTooWeak
 from plaza.identity.gateways import LoginFailures
-from plaza.identity.models import EndReason, Purpose, User, UserStatus
+from plaza.identity.models import EndReason, Purpose
 from plaza.identity.repository import UserRepository
 from plaza.identity.schemas import (
     Admission,
@@ -117,7 +117,7 @@ class PasswordService(Service):
     @command()
     async def _send_reset(self, email: str) -> ServiceResult[None]:
         user = await self.users.lock_by_contact(email=email)
-        if user is not None and _may_log_in(user) and user.email_verified_at is not None:
+        if user is not None and user.may_log_in and user.email_verified_at is not None:
             await self.mail_reset(user.id, email)
         return success(None)
 
@@ -180,7 +180,3 @@ class PasswordService(Service):
             return owner.password_hash is None and old is None
         (matches,) = await self.hasher.matches(canonical(old), [owner.password_hash])
         return matches
-
-
-def _may_log_in(user: User) -> bool:
-    return user.status in (UserStatus.ACTIVE, UserStatus.WAITLISTED)
