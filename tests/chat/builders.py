@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import count
+from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
@@ -19,7 +20,17 @@ from plaza.chat import (
     ParticipantService,
     ReadingService,
 )
-from plaza.chat.schemas import ConversationView, Direction, RoleChange, SeqMarker, Span
+from plaza.chat.schemas import (
+    ConversationView,
+    Direction,
+    NewContent,
+    NewReaction,
+    Reacted,
+    RoleChange,
+    SeqMarker,
+    Span,
+)
+from plaza.chat.service import EditingService, PinService, ReactionService
 from plaza.core.actor import Actor
 from plaza.core.db import Page, PageRequest
 from plaza.core.result import Failure, ServiceResult
@@ -37,6 +48,9 @@ class Chat:
         self.conversations = stage[ConversationService]
         self.participants = stage[ParticipantService]
         self.messages = stage[MessageService]
+        self.editing = stage[EditingService]
+        self.reactions = stage[ReactionService]
+        self.pins = stage[PinService]
         self.reading = stage[ReadingService]
 
     async def people(self, *names: str) -> list[Actor]:
@@ -84,6 +98,26 @@ class Chat:
     ) -> MessageView:
         new = NewMessage(client_id=client_id or uuid4(), content=content, parent_id=parent)
         return (await self.messages.post(sender, conversation, new)).unwrap().message
+
+    async def edit(self, editor: Actor, message: MessageView, content: str) -> ServiceResult[MessageView]:
+        return await self.editing.edit(editor, message.conversation_id, message.id, NewContent(content=content))
+
+    async def delete(self, deleter: Actor, message: MessageView) -> ServiceResult[None]:
+        return await self.editing.delete(deleter, message.conversation_id, message.id)
+
+    async def react(self, who: Actor, message: MessageView, emoji: str) -> ServiceResult[tuple[Reacted, bool]]:
+        return await self.reactions.add(who, message.conversation_id, message.id, NewReaction(emoji=emoji))
+
+    async def events(self, reader: Actor, conversation: ConversationId, after: int = 0) -> list[dict[str, Any]]:
+        """The resume feed from there to its end."""
+        found: list[dict[str, Any]] = []
+        while True:
+            at = found[-1]["seq"] if found else after
+            page = (await self.messages.events(reader, conversation, at, PageRequest(limit=100))).unwrap()
+            items = msgspec.json.decode(page)["items"]
+            if not items:
+                return found
+            found += items
 
     async def read(self, reader: Actor, conversation: ConversationId, seq: int) -> None:
         (await self.reading.read(reader, conversation, SeqMarker(seq=seq))).unwrap()

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
-from plaza.chat import admin, controllers
+from plaza.chat import admin, controllers, jobs
 from plaza.chat.schemas import ChatSettings
 from plaza.chat.service import (
+    ChatData,
     ConversationLog,
     ConversationService,
     EditingService,
@@ -29,6 +30,7 @@ context = Context(
         ReactionService,
         PinService,
         ReadingService,
+        ChatData,
         PresenceService,
         SocketService,
     ),
@@ -37,13 +39,15 @@ context = Context(
         controllers.ConversationController,
         controllers.ParticipantController,
         controllers.MessageController,
-        controllers.EditingController,
+        controllers.HistoryController,
         controllers.ReactionController,
         controllers.PinController,
         controllers.ReadingController,
         controllers.PresenceController,
         SocketController,
     ),
+    jobs=(jobs.forget_presence,),
+    personal_data=ChatData,
     api_background=(PresenceService,),
     declares=(admin.READ, admin.CONVERSATIONS),
 )

@@ -1,6 +1,6 @@
 """`/api/v1/chat` over REST, a file per aggregate. Whatever changes here reaches the sockets, too."""
 
-from plaza.chat.controllers.changes import EditingController, PinController, ReactionController
+from plaza.chat.controllers.changes import HistoryController, PinController, ReactionController
 from plaza.chat.controllers.conversations import ConversationController, ParticipantController
 from plaza.chat.controllers.messages import MessageController
 from plaza.chat.controllers.presence import PresenceController
@@ -8,7 +8,7 @@ from plaza.chat.controllers.reading import ReadingController
 
 __all__ = [
     "ConversationController",
-    "EditingController",
+    "HistoryController",
     "MessageController",
     "ParticipantController",
     "PinController",

@@ -1,18 +1,17 @@
-"""What is done to messages: edits, reactions, pins."""
+"""What is done to messages: earlier wordings, reactions, pins."""
 
 from __future__ import annotations
 
 from urllib.parse import unquote
 from uuid import UUID
 
-from litestar import Controller, Response, delete, get, patch, post
+from litestar import Controller, Response, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
 from plaza.chat.schemas import (
     EarlierContent,
     MessageView,
-    NewContent,
     NewReaction,
     Reacted,
     ReactionView,
@@ -27,26 +26,10 @@ from plaza.domain_events.chat import ConversationId, MessageId
 _MESSAGE = "/api/v1/chat/conversations/{conversation_id:uuid}/messages/{message_id:uuid}"
 
 
-class EditingController(Controller):
+class HistoryController(Controller):
     path = _MESSAGE
     tags = ("chat",)
     editing: EditingService
-
-    @patch()
-    async def edit(
-        self,
-        actor: NamedDependency[Actor],
-        conversation_id: FromPath[UUID],
-        message_id: FromPath[UUID],
-        data: JSONBody[NewContent],
-    ) -> MessageView:
-        return (await self.editing.edit(actor, ConversationId(conversation_id), MessageId(message_id), data)).unwrap()
-
-    @delete()
-    async def delete_message(
-        self, actor: NamedDependency[Actor], conversation_id: FromPath[UUID], message_id: FromPath[UUID]
-    ) -> None:
-        (await self.editing.delete(actor, ConversationId(conversation_id), MessageId(message_id))).unwrap()
 
     @get("/history")
     async def history(

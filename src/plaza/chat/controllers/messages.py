@@ -6,7 +6,7 @@ from typing import Annotated
 from uuid import UUID
 
 import msgspec
-from litestar import Controller, Response, get, post
+from litestar import Controller, Response, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 
@@ -15,10 +15,11 @@ from plaza.chat.schemas import (
     MAX_SEQ,
     Direction,
     MessageView,
+    NewContent,
     NewMessage,
     Span,
 )
-from plaza.chat.service import MessageService
+from plaza.chat.service import EditingService, MessageService
 from plaza.core.actor import Actor
 from plaza.core.db import Page, PageRequest
 from plaza.core.errors import ValidationFailed
@@ -36,6 +37,7 @@ class MessageController(Controller):
     path = "/api/v1/chat/conversations/{conversation_id:uuid}"
     tags = ("chat",)
     messages: MessageService
+    editing: EditingService
 
     @get("/messages", responses={200: documented(Page[MessageView], "One page")})
     async def list_messages(
@@ -64,6 +66,22 @@ class MessageController(Controller):
         self, actor: NamedDependency[Actor], conversation_id: FromPath[UUID], message_id: FromPath[UUID]
     ) -> MessageView:
         return (await self.messages.get(actor, ConversationId(conversation_id), MessageId(message_id))).unwrap()
+
+    @patch("/messages/{message_id:uuid}")
+    async def edit(
+        self,
+        actor: NamedDependency[Actor],
+        conversation_id: FromPath[UUID],
+        message_id: FromPath[UUID],
+        data: JSONBody[NewContent],
+    ) -> MessageView:
+        return (await self.editing.edit(actor, ConversationId(conversation_id), MessageId(message_id), data)).unwrap()
+
+    @delete("/messages/{message_id:uuid}")
+    async def delete_message(
+        self, actor: NamedDependency[Actor], conversation_id: FromPath[UUID], message_id: FromPath[UUID]
+    ) -> None:
+        (await self.editing.delete(actor, ConversationId(conversation_id), MessageId(message_id))).unwrap()
 
     @get("/events", responses={200: documented(Page[Logged], "One page")})
     async def list_events(

@@ -97,6 +97,15 @@ class PresenceRepository:
             await pipeline.execute()
 
     @outside
+    async def forget(self, user_id: UUID) -> None:
+        """Raises Unavailable."""
+        pipeline = self.redis.pipeline(transaction=False)
+        pipeline.delete(_devices(user_id), _chosen(user_id))
+        pipeline.zrem(_SEEN, str(user_id))
+        with _unavailable():
+            await pipeline.execute()
+
+    @outside
     async def choose(self, user_id: UUID, status: Status, now: datetime) -> None:
         """Raises Unavailable."""
         chosen = msgspec.json.encode(Chosen(status, now.timestamp()))

@@ -32,6 +32,7 @@ from plaza.chat.schemas.messages import (
     Span,
     SystemEvent,
 )
+from plaza.chat.schemas.personal_data import ForgetPresence
 from plaza.chat.schemas.settings import ChatSettings
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "CreatedConversation",
     "Direction",
     "EarlierContent",
+    "ForgetPresence",
     "LogEntry",
     "MessageBody",
     "MessageDraft",

@@ -5,11 +5,13 @@ from plaza.chat.service.editing import EditingService
 from plaza.chat.service.log import ConversationLog
 from plaza.chat.service.messages import MessageService
 from plaza.chat.service.participants import ParticipantService
+from plaza.chat.service.personal_data import ChatData
 from plaza.chat.service.pins import PinService
 from plaza.chat.service.reactions import ReactionService
 from plaza.chat.service.reading import ReadingService
 
 __all__ = [
+    "ChatData",
     "ConversationLog",
     "ConversationService",
     "EditingService",

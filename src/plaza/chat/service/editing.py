@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from plaza.chat.errors import (
     AlreadyDeleted,
@@ -14,7 +14,7 @@ from plaza.chat.errors import (
     NotAuthor,
     SystemMessage,
 )
-from plaza.chat.models import ChangeKind, Kind, MessageEdit, Participant, Role
+from plaza.chat.models import ChangeKind, Conversation, Kind, Message, MessageEdit, Participant, Role
 from plaza.chat.repository import ChangeRepository, ParticipantRepository
 from plaza.chat.schemas import ChatSettings, EarlierContent, MessageDraft, MessageView, NewContent
 from plaza.chat.service.access import ENTRANCE, Entrance, must_be_text
@@ -87,13 +87,7 @@ class EditingService(Service):
         runs_it = conversation.kind == Kind.GROUP and me.role in (Role.OWNER, Role.ADMIN)
         if message.sender_id != actor.user_id and not runs_it:
             raise PermissionDenied
-        await self.changes.forget(message_id)
-        message.content, message.mentions, message.attachments, message.reactions = "", [], [], {}
-        message.pinned, message.deleted_at = False, self.clock.now()
-        await self.db.session.flush()
-        if message.parent_id is not None:
-            await self.changes.count_reply(message.parent_id, -1)
-        self.journal.change(conversation, ChangeKind.DELETED, message)
+        await bury(self.changes, self.journal, conversation, message, self.clock.now())
         return success(None)
 
     @query(*ENTRANCE, MessageNotFound, InvalidCursor)
@@ -122,3 +116,16 @@ class EditingService(Service):
         if draft.mentions_everybody and me.role in (Role.OWNER, Role.ADMIN):
             return sorted(live - {me.user_id})
         return sorted(live & {UserId(each) for each in draft.mentioned})
+
+
+async def bury(
+    changes: ChangeRepository, journal: Journal, conversation: Conversation, message: Message, now: datetime
+) -> None:
+    """A text becomes a tombstone. The conversation is locked."""
+    await changes.forget(message.id)
+    message.content, message.mentions, message.attachments, message.reactions = "", [], [], {}
+    message.pinned, message.deleted_at = False, now
+    await changes.db.session.flush()
+    if message.parent_id is not None:
+        await changes.count_reply(message.parent_id, -1)
+    journal.change(conversation, ChangeKind.DELETED, message)

@@ -64,6 +64,12 @@ class PresenceService(Service):
         return await self.heartbeat(actor, device)
 
     @flow(Unavailable)
+    async def forget(self, user_id: UUID) -> ServiceResult[None]:
+        """Of somebody who is gone for good."""
+        await self.presences.forget(user_id)
+        return success(None)
+
+    @flow(Unavailable)
     async def heartbeat(self, actor: Actor, device: str | None = None) -> ServiceResult[PresenceView]:
         """The device is here for another minute; without a name it is the session."""
         name = device or f"session:{actor.session_id}"
