@@ -29,9 +29,9 @@ class VerificationToken(Timestamped, Versioned, Base):
     """A code and a link, either of which may be used once.
 
     Rows without a user are decoys: they make an address that is taken, or unknown, behave like one that is being registered.
-    `address` is an e-mail address or a phone number. `attempts` counts wrong codes. What was asked for at registration rides along
-    and takes effect with the one that is used: a password, a name, an outside account to link. `challenge` is the S256 challenge that the asking device made. An
-    undo brings back the address that it was sent to.
+    `address` is an e-mail address or a phone number. `attempts` counts wrong codes. What was asked for at registration rides along and
+    takes effect with the one that is used: a password, a name, an outside account to link. `challenge` is the S256 challenge that the
+    asking device made. An undo brings back the address that it was sent to.
     """
 
     __tablename__ = "identity_verification_token"

@@ -81,10 +81,6 @@ class UserRepository(Repository[User]):
         statement = self.rows(deleted=True).where(match).with_for_update()
         return (await self.db.session.scalars(statement, execution_options={"populate_existing": True})).one_or_none()
 
-    async def id_by_phone(self, phone: str) -> UserId | None:
-        found: UserId | None = await self.db.session.scalar(select(User.id).where(User.phone == phone))
-        return found
-
     async def id_by_contact(self, *, email: str | None = None, phone: str | None = None) -> UserId | None:
         """By the one of them that is given."""
         match = User.email == email if email is not None else User.phone == phone

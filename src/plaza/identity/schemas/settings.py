@@ -15,9 +15,9 @@ _PASSKEY_ORIGIN = re.compile(r"https://[^/]+|http://localhost(:[0-9]+)?|android:
 class IdentitySettings(ProviderSettings, frozen=True):
     """Times in seconds. `hash_queue` is how many passwords may wait for one of the `hash_threads`.
 
-    `code_mails`, `code_texts` and `magic_links` are what one address may be sent, `country_texts_*` what all numbers of one country together may. Of
-    the `sms_*_prefixes` the longest that fits decides; with a list of allowed ones all others are closed. `password_words` are names of
-    the operator and the product, which no password may hold.
+    `code_mails`, `code_texts` and `magic_links` are what one address may be sent, `country_texts_*` what all numbers of one country
+    together may. Of the `sms_*_prefixes` the longest that fits decides; with a list of allowed ones all others are closed.
+    `password_words` are names of the operator and the product, which no password may hold.
 
     `staff_mfa` lets nobody use a permission who logged in with one factor only. `impersonation_notice` mails those who are impersonated.
     `api_keys` is how many one person may have.

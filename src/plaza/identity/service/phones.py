@@ -136,28 +136,15 @@ class PhoneService(Service):
         if isinstance(token, Refused):
             return success(token)
         await self.verification.void(Purpose.PHONE_LOGIN, phone)
-        user = await self._freed(phone, UserId(actor.user_id))
+        user = await self.newcomers.displaced_by(UserId(actor.user_id), phone=phone)
+        if user is None:
+            return failure(Unauthenticated())
         before, now = user.phone, self.clock.now()
         user.phone, user.phone_verified_at = phone, now
         await self.users.store_contacts()
         if before != phone:
             await self._tell(actor, user, before, phone)
         return success((await self.sessions.reissue(actor)).unwrap())
-
-    async def _freed(self, phone: str, user_id: UserId) -> User:
-        """The person, locked, and the number not anybody else's any more: a registration that nobody proved gives way to a proof."""
-        holder_id = await self.users.id_by_phone(phone)
-        ids = {user_id, holder_id} if holder_id is not None else {user_id}
-        locked = {each.id: each for each in await self.users.lock_many(ids, deleted=True)}
-        user, holder = locked.pop(user_id), next(iter(locked.values()), None)
-        if user.deleted_at is not None:
-            raise Unauthenticated
-        if holder is not None and holder.phone == phone:
-            if holder.is_verified:
-                raise PhoneTaken
-            await self.db.session.delete(holder)
-            await self.db.session.flush()
-        return user
 
     async def _tell(self, actor: Actor, user: User, before: str | None, after: str) -> None:
         (
