@@ -147,6 +147,7 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("status in ('queued', 'running')"),
     )
+    op.add_column("notifications_delivery", sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True))
     op.create_index(op.f("notifications_delivery_recipient_idx"), "notifications_delivery", ["recipient"])
     op.create_table(
         "identity_address",
@@ -513,6 +514,7 @@ def _insert_roles() -> None:
 
 def downgrade() -> None:
     op.drop_index(op.f("notifications_delivery_recipient_idx"), table_name="notifications_delivery")
+    op.drop_column("notifications_delivery", "expires_at")
     op.drop_table("identity_export")
     op.drop_table("identity_erasure_step")
     op.drop_table("identity_erasure")

@@ -119,6 +119,38 @@ async def test_a_refused_phone_ends_the_delivery(jobs: Jobs, service: Notificati
     assert (delivery.state, delivery.data, delivery.error) == ("failed", None, "21614 not a mobile number")
 
 
+async def test_what_comes_too_late_is_not_sent(
+    jobs: Jobs, service: NotificationService, rows: Rows, clock: ManualClock
+) -> None:
+    for minutes in (10, 20):
+        good_for = timedelta(minutes=minutes)
+        (await service.notify("shop.code", ADAS_PHONE, {"code": f"{minutes}"}, good_for=good_for)).unwrap()
+    clock.advance(timedelta(minutes=10))
+    async with working(jobs):
+        await eventually(lambda: sent(rows))
+    assert [item.body for item in (await service.outbox()).unwrap().items] == ["20 is your code."]
+    (late,) = await rows("select data, error from notifications_delivery where state = 'failed'")
+    assert (late.data, late.error) == (None, "too late")
+
+
+async def test_the_provider_is_told_how_long_a_text_is_good_for(
+    jobs: Jobs, service: NotificationService, rows: Rows, clock: ManualClock
+) -> None:
+    told: list[int | None] = []
+
+    class Provider:
+        async def send(self, message: TextMessage) -> str:
+            told.append(message.good_for_s)
+            return "SM1"
+
+    service.sms = Provider()
+    (await service.notify("shop.code", ADAS_PHONE, {"code": "1"}, good_for=timedelta(minutes=10))).unwrap()
+    clock.advance(timedelta(minutes=1))
+    async with working(jobs):
+        await eventually(lambda: sent(rows))
+    assert told == [540]
+
+
 async def test_what_cannot_be_rendered_is_kept_for_another_try(
     jobs: Jobs, service: NotificationService, rows: Rows
 ) -> None:

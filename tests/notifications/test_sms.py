@@ -59,6 +59,12 @@ async def test_a_message_arrives_as_it_was_meant(server: SmsServer) -> None:
     assert posted.headers["idempotency-key"] == str(MESSAGE.id)
 
 
+@pytest.mark.parametrize(("good_for_s", "told"), [(540, "540"), (0, "1"), (86_400, "14400")])
+async def test_the_provider_stops_trying_in_time(server: SmsServer, good_for_s: int, told: str) -> None:
+    await TwilioGateway(configured(server)).send(replace(MESSAGE, good_for_s=good_for_s))
+    assert server.accepted[0]["ValidityPeriod"] == told
+
+
 async def test_a_messaging_service_chooses_the_sender(server: SmsServer) -> None:
     service = "MG" + "0" * 32
     await TwilioGateway(replace(configured(server), sms_sender=service)).send(MESSAGE)

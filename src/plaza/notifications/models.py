@@ -34,7 +34,10 @@ DELIVERY = Machine(
 
 
 class Delivery(Versioned, Timestamped, Base):
-    """One message to one recipient. What it says is rendered when it is sent, from `data`, which is sealed and gone with the end."""
+    """One message to one recipient. What it says is rendered when it is sent, from `data`, which is sealed and gone with the end.
+
+    Past `expires_at` it is not sent any more: its code is no good by then.
+    """
 
     __tablename__ = "notifications_delivery"
     __table_args__ = (Index("notifications_delivery_queued_idx", "id", postgresql_where=text("state = 'queued'")),)
@@ -45,6 +48,7 @@ class Delivery(Versioned, Timestamped, Base):
     recipient: Mapped[str]
     recipient_name: Mapped[str]
     data: Mapped[str | None]
+    expires_at: Mapped[datetime | None]
     state: Mapped[DeliveryState] = state_column(DELIVERY)
     message_id: Mapped[str | None]
     error: Mapped[str | None]

@@ -36,6 +36,7 @@ class Waiting(NamedTuple):
     recipient_name: str
     data: str
     created_at: datetime
+    expires_at: datetime | None
 
 
 class DeliveryRepository(Repository[Delivery]):
@@ -50,6 +51,7 @@ class DeliveryRepository(Repository[Delivery]):
             Delivery.recipient_name,
             Delivery.data,
             Delivery.created_at,
+            Delivery.expires_at,
         ).where(Delivery.id == id, Delivery.state == DeliveryState.QUEUED, Delivery.data.is_not(None))
         async with self.db.reading() as connection:
             row = (await connection.execute(wanted)).one_or_none()

@@ -73,12 +73,13 @@ class Mail(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TextMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """Rendered and ready; lives in memory only."""
+    """Rendered and ready; lives in memory only. With `good_for_s` the provider need not try for longer."""
 
     id: NotificationId
     to: SmsRecipient
     text: str
     at: datetime
+    good_for_s: int | None = None
 
 
 class Deliver(JobPayload, frozen=True, kw_only=True, tag="notifications.deliver"):

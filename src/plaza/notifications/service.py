@@ -57,14 +57,18 @@ class NotificationService(Service):
         return channel == "email" or not isinstance(self.sms, NoSmsGateway)
 
     @command()
-    async def notify(self, kind: str, to: Recipient, data: Mapping[str, str]) -> ServiceResult[NotificationId]:
+    async def notify(
+        self, kind: str, to: Recipient, data: Mapping[str, str], *, good_for: timedelta | None = None
+    ) -> ServiceResult[NotificationId]:
         """Goes out if and only if the caller's transaction commits. `data` is sealed at once and wiped after sending.
+
+        What could not be sent for as long as it is `good_for` is not sent any more.
 
         Raises UnknownNotification.
         """
         channel, recipient, name = _addressed(to)
         self.templates.check(kind, channel)
-        delivery_id = NotificationId(uuid7())
+        delivery_id, now = NotificationId(uuid7()), self.clock.now()
         self.deliveries.add(
             Delivery(
                 id=delivery_id,
@@ -73,7 +77,8 @@ class NotificationService(Service):
                 recipient=recipient,
                 recipient_name=name,
                 data=self.vault.seal(dict(data)).ciphertext,
-                created_at=self.clock.now(),
+                created_at=now,
+                expires_at=now + good_for if good_for is not None else None,
             )
         )
         self.db.enqueue(Deliver(delivery_id=delivery_id))
@@ -88,6 +93,8 @@ class NotificationService(Service):
         found = await self.deliveries.to_send(id)
         if found is None:
             return success(None)
+        if found.expires_at is not None and found.expires_at <= self.clock.now():
+            return await self.mark_failed(id, "too late")
         try:
             message_id = await self._send(id, found)
         except DeliveryRefused as refused:
@@ -127,7 +134,8 @@ class NotificationService(Service):
         if waiting.channel == "sms":
             text = self.templates.sms(waiting.kind, data)
             to = SmsRecipient(phone=waiting.recipient)
-            return await self.sms.send(TextMessage(id=id, to=to, text=text, at=waiting.created_at))
+            left = (waiting.expires_at - self.clock.now()) // timedelta(seconds=1) if waiting.expires_at else None
+            return await self.sms.send(TextMessage(id=id, to=to, text=text, at=waiting.created_at, good_for_s=left))
         rendered = self.templates.mail(waiting.kind, data)
         return await self.mail.send(
             Mail(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from plaza.identity.schemas import IdentitySettings
 from plaza.notifications import EmailRecipient, NotificationService, SmsRecipient
@@ -24,4 +25,8 @@ class Messages:
         (await self.notifications.notify(kind, SmsRecipient(phone=phone), data or {})).unwrap()
 
     async def text_code(self, phone: str, code: str) -> None:
-        await self.text("identity.phone_code", phone, {"code": code, "minutes": str(self.settings.code_s // 60)})
+        """Which is of no use once the code has expired."""
+        data = {"code": code, "minutes": str(self.settings.code_s // 60)}
+        good_for = timedelta(seconds=self.settings.code_s)
+        to = SmsRecipient(phone=phone)
+        (await self.notifications.notify("identity.phone_code", to, data, good_for=good_for)).unwrap()

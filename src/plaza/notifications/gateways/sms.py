@@ -29,6 +29,8 @@ _FINAL = frozenset(
     }
 )
 _MESSAGING_SERVICE = "MG"
+# How long Twilio may be told to try.
+_LONGEST_S = 14_400
 
 
 class SmsNotSent(Exception):
@@ -54,6 +56,9 @@ class TwilioGateway:
     async def send(self, message: TextMessage) -> str:
         settings = self.settings
         sender = "MessagingServiceSid" if settings.sms_sender.startswith(_MESSAGING_SERVICE) else "From"
+        form = {"To": message.to.phone, sender: settings.sms_sender, "Body": message.text}
+        if message.good_for_s is not None:
+            form["ValidityPeriod"] = str(min(max(message.good_for_s, 1), _LONGEST_S))
         async with httpx2.AsyncClient(
             base_url=settings.sms_url,
             auth=(settings.sms_account, settings.sms_token),
@@ -62,7 +67,7 @@ class TwilioGateway:
         ) as client:
             answer = await client.post(
                 f"/2010-04-01/Accounts/{settings.sms_account}/Messages.json",
-                data={"To": message.to.phone, sender: settings.sms_sender, "Body": message.text},
+                data=form,
                 headers={"Idempotency-Key": str(message.id)},
             )
         if answer.is_success:
