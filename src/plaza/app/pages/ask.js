@@ -91,7 +91,7 @@ function field(prefix, { name, label, hint: explanation, type = "text", required
     input.id = `${prefix}-${name}${options ? `-${option.value.replace(":", "-")}` : ""}`;
     input.name = name;
     input.type = type;
-    input.dataset.testid = options ? `${name}-${option.value}` : name;
+    input.dataset.testid = options ? `field-${name}-${option.value}` : `field-${name}`;
     if (type !== "checkbox") Object.assign(input, { value, required });
     else if (options) input.value = option.value;
     else input.checked = value === true;
