@@ -5,6 +5,9 @@ from __future__ import annotations
 from plaza.core.jobs import cron, job
 from plaza.core.result import ServiceResult
 from plaza.identity.schemas import (
+    EraseNext,
+    MakeExport,
+    RemoveExports,
     ResendCode,
     SendEmailChangeCode,
     SendMagicLink,
@@ -13,12 +16,16 @@ from plaza.identity.schemas import (
     StartRegistration,
 )
 from plaza.identity.service import (
+    ApiKeyService,
     EmailChangeService,
+    ExportService,
     ImpersonationService,
     KeyService,
+    LeavingService,
     LoginAttempts,
     MagicLinkService,
     MfaService,
+    OutsideSessionService,
     PasswordService,
     PhoneService,
     RegistrationService,
@@ -26,6 +33,7 @@ from plaza.identity.service import (
     SessionService,
     StaffService,
     UserService,
+    WaitlistService,
 )
 
 
@@ -40,13 +48,33 @@ async def resend_code(payload: ResendCode, registrations: RegistrationService) -
 
 
 @job(queue="mail", outside=True)
+async def send_phone_code(payload: SendPhoneCode, phones: PhoneService) -> ServiceResult[None]:
+    return await phones.deliver_code(payload)
+
+
+@job(queue="mail", outside=True)
 async def send_password_reset(payload: SendPasswordReset, passwords: PasswordService) -> ServiceResult[None]:
     return await passwords.send_reset(payload)
 
 
-@job(queue="mail", outside=True)
-async def send_phone_code(payload: SendPhoneCode, phones: PhoneService) -> ServiceResult[None]:
-    return await phones.deliver_code(payload)
+@job(attempts=12)
+async def erase_next(payload: EraseNext, leaving: LeavingService) -> ServiceResult[None]:
+    return await leaving.erase_next(payload.erasure_id)
+
+
+@job(queue="exports", outside=True, timeout_s=3600)
+async def make_export(payload: MakeExport, exports: ExportService) -> ServiceResult[None]:
+    return await exports.make(payload.export_id)
+
+
+@job(queue="exports", outside=True, attempts=12)
+async def remove_exports(payload: RemoveExports, exports: ExportService) -> ServiceResult[None]:
+    return await exports.remove(payload.keys)
+
+
+@cron(hour=4, minute=0, queue="exports", outside=True)
+async def purge_exports(exports: ExportService) -> ServiceResult[None]:
+    return await exports.purge()
 
 
 @job(queue="mail")
@@ -69,11 +97,6 @@ async def purge_sessions(sessions: SessionService) -> ServiceResult[None]:
     return await sessions.purge()
 
 
-@cron(hour=3, minute=25, outside=True)
-async def purge_login_attempts(attempts: LoginAttempts) -> ServiceResult[None]:
-    return await attempts.purge()
-
-
 @cron(minute=set(range(60)), outside=True)
 async def expire_grants(roles: RoleService) -> ServiceResult[None]:
     return await roles.expire()
@@ -87,6 +110,26 @@ async def expire_impersonations(impersonations: ImpersonationService) -> Service
 @cron(minute=set(range(60)), outside=True)
 async def lapse_bans(staff: StaffService) -> ServiceResult[None]:
     return await staff.lapse_bans()
+
+
+@cron(minute=set(range(60)), outside=True)
+async def promote_waitlisted(waitlist: WaitlistService) -> ServiceResult[None]:
+    return await waitlist.sweep()
+
+
+@cron(hour=4, minute=20)
+async def purge_api_keys(keys: ApiKeyService) -> ServiceResult[int]:
+    return await keys.purge()
+
+
+@cron(hour=3, minute=25, outside=True)
+async def purge_login_attempts(attempts: LoginAttempts) -> ServiceResult[None]:
+    return await attempts.purge()
+
+
+@cron(hour=4, minute=30, outside=True)
+async def purge_outside_sessions(outside: OutsideSessionService) -> ServiceResult[None]:
+    return await outside.purge()
 
 
 @cron(hour=3, minute=30, outside=True)

@@ -9,7 +9,9 @@ from plaza.identity.models.api_keys import ApiKey
 from plaza.identity.models.linked_accounts import LinkedAccount
 from plaza.identity.models.logins import LoginAttempt
 from plaza.identity.models.mfa import MfaChallenge, RecoveryCode, TotpDevice
+from plaza.identity.models.outside_sessions import OutsideSession
 from plaza.identity.models.passkeys import DeviceKey, Passkey
+from plaza.identity.models.privacy import EXPORT, Erasure, ErasureStep, Export, ExportStatus
 from plaza.identity.models.roles import Role, RolePermission, UserRole
 from plaza.identity.models.sessions import EndReason, RefreshToken, Session
 from plaza.identity.models.signing_keys import SigningKey
@@ -26,15 +28,21 @@ from plaza.identity.models.verification import Purpose, VerificationToken
 
 __all__ = [
     "ACCOUNT",
+    "EXPORT",
     "STORAGE_QUOTA_BYTES",
     "Address",
     "ApiKey",
     "DeviceKey",
     "EndReason",
+    "Erasure",
+    "ErasureStep",
+    "Export",
+    "ExportStatus",
     "LinkedAccount",
     "LoginAttempt",
     "MfaChallenge",
     "NeverVerified",
+    "OutsideSession",
     "Passkey",
     "Profile",
     "Purpose",

@@ -62,6 +62,14 @@ class RoleRepository(Repository[Role]):
         async with self.db.reading() as connection:
             return frozenset((await connection.execute(statement)).scalars())
 
+    async def permissions_of_roles(self, names: Collection[str]) -> frozenset[str]:
+        """Of all of them together; names of no role add nothing."""
+        statement = (
+            select(RolePermission.permission).join(Role, Role.id == RolePermission.role_id).where(Role.name.in_(names))
+        )
+        async with self.db.reading() as connection:
+            return frozenset((await connection.execute(statement)).scalars())
+
     async def set_permissions(self, role_id: UUID, permissions: Collection[str]) -> None:
         connection = await self.db.session.connection()
         await connection.execute(delete(RolePermission).where(RolePermission.role_id == role_id))

@@ -1,6 +1,7 @@
 """What comes in, what goes out, what is mailed, and what services hand each other: a file per aggregate."""
 
 from plaza.identity.schemas.addresses import AddressInput, AddressPatch, AddressView
+from plaza.identity.schemas.api_keys import ApiKeyView, FoundApiKey, MadeApiKey, NewApiKey
 from plaza.identity.schemas.credentials import (
     ChangePasswordInput,
     CodeInput,
@@ -43,6 +44,23 @@ from plaza.identity.schemas.mfa import (
     TotpConfirmInput,
     TotpSetup,
 )
+from plaza.identity.schemas.oauth import (
+    AppleInput,
+    Arrival,
+    AuthorizationUrl,
+    AuthorizeInput,
+    Departure,
+    Exchange,
+    ExchangeInput,
+    GoogleInput,
+    Journey,
+    LinkAccountInput,
+    LinkedAccountView,
+    NativeLogin,
+    OutsideIdentity,
+    OutsideToken,
+    Redirect,
+)
 from plaza.identity.schemas.passkeys import (
     ChallengeKind,
     NewCredential,
@@ -66,6 +84,27 @@ from plaza.identity.schemas.permissions import (
     USERS_SESSIONS,
 )
 from plaza.identity.schemas.phones import PhoneCodeInput, PhoneInput, SendPhoneCode
+from plaza.identity.schemas.privacy import (
+    Certificate,
+    CertificateStep,
+    DeactivateInput,
+    EraseNext,
+    ErasureView,
+    ExportProblem,
+    ExportView,
+    MakeExport,
+    RemoveExports,
+)
+from plaza.identity.schemas.providers import (
+    ALGORITHMS,
+    ANY_DOMAIN,
+    JwtIssuer,
+    OidcProvider,
+    Path,
+    ProviderSettings,
+    is_trustworthy,
+    vouches_for,
+)
 from plaza.identity.schemas.registration import (
     EmailInput,
     RegistrationInput,
@@ -74,7 +113,15 @@ from plaza.identity.schemas.registration import (
     VerificationSent,
     VerifyEmailInput,
 )
-from plaza.identity.schemas.roles import GrantInput, GrantView, NewRole, PermissionView, Rights, RolePatch, RoleView
+from plaza.identity.schemas.roles import (
+    GrantInput,
+    GrantView,
+    NewRole,
+    PermissionView,
+    Rights,
+    RolePatch,
+    RoleView,
+)
 from plaza.identity.schemas.sessions import Device, KeySet, PublicKey, SessionPatch, SessionView, StoredTicket, Ticket
 from plaza.identity.schemas.settings import IdentitySettings
 from plaza.identity.schemas.staff import (
@@ -98,6 +145,8 @@ from plaza.identity.schemas.users import (
 )
 
 __all__ = [
+    "ALGORITHMS",
+    "ANY_DOMAIN",
     "PERMISSIONS",
     "ROLES_MANAGE",
     "ROLES_READ",
@@ -111,12 +160,21 @@ __all__ = [
     "AddressPatch",
     "AddressView",
     "Admission",
+    "ApiKeyView",
+    "AppleInput",
+    "Arrival",
+    "AuthorizationUrl",
+    "AuthorizeInput",
     "BanInput",
     "Card",
+    "Certificate",
+    "CertificateStep",
     "ChallengeKind",
     "ChangePasswordInput",
     "Claims",
     "CodeInput",
+    "DeactivateInput",
+    "Departure",
     "Device",
     "DeviceChallenge",
     "DeviceChallengeInput",
@@ -126,6 +184,14 @@ __all__ = [
     "DeviceKeyView",
     "DeviceLogin",
     "EmailInput",
+    "EraseNext",
+    "ErasureView",
+    "Exchange",
+    "ExchangeInput",
+    "ExportProblem",
+    "ExportView",
+    "FoundApiKey",
+    "GoogleInput",
     "Grant",
     "GrantInput",
     "GrantView",
@@ -133,19 +199,30 @@ __all__ = [
     "IdentitySettings",
     "ImpersonationView",
     "Impersonator",
+    "Journey",
+    "JwtIssuer",
     "KeySet",
+    "LinkAccountInput",
     "LinkInput",
+    "LinkedAccountView",
     "LoginCandidate",
     "LoginInput",
     "LookupInput",
+    "MadeApiKey",
     "MagicLinkConfirmation",
     "MagicLinkInput",
+    "MakeExport",
     "MfaVerifyInput",
     "MfaView",
+    "NativeLogin",
+    "NewApiKey",
     "NewCredential",
     "NewRole",
     "NewUser",
+    "OidcProvider",
     "Origin",
+    "OutsideIdentity",
+    "OutsideToken",
     "PasskeyInput",
     "PasskeyLogin",
     "PasskeyOptions",
@@ -154,17 +231,21 @@ __all__ = [
     "PasswordOwner",
     "PermissionView",
     "PhoneCodeInput",
+    "Path",
     "PhoneInput",
     "Preferences",
     "PreferencesPatch",
     "ProfilePatch",
     "ProfileView",
     "Proof",
+    "ProviderSettings",
     "PublicKey",
     "ReasonInput",
     "RecoveryCodes",
+    "Redirect",
     "RefreshInput",
     "RegistrationInput",
+    "RemoveExports",
     "ResendCode",
     "ResetPasswordInput",
     "Rights",
@@ -192,4 +273,6 @@ __all__ = [
     "UserView",
     "VerificationSent",
     "VerifyEmailInput",
+    "is_trustworthy",
+    "vouches_for",
 ]

@@ -112,6 +112,19 @@ class OutsideIdentity(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None = None
 
 
+class OutsideToken(msgspec.Struct, frozen=True, kw_only=True):
+    """What an outside issuer's access token says, verified. `roles` are ours already, `methods` as in RFC 8176."""
+
+    issuer: str
+    session: str
+    identity: OutsideIdentity
+    organization: str | None
+    roles: tuple[str, ...]
+    methods: tuple[str, ...]
+    authenticated_at: datetime | None
+    expires_at: datetime
+
+
 class Departure(msgspec.Struct, frozen=True, kw_only=True):
     """A login on its way to the provider and back. With an `actor` it will link instead. `browser` is the hash of a cookie."""
 

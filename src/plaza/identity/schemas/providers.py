@@ -49,13 +49,16 @@ class OidcProvider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class JwtIssuer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An identity provider whose own access tokens are accepted as Bearer tokens; its people are called `jwt:<name>`.
+    """An identity provider whose own access tokens are accepted as Bearer tokens; its people are called `jwt:<name>`,
+    or by their `provider` (`oidc:<name>`) where they can log in by it in the browser as well.
 
-    `*_claim` say where things stand in its tokens. `types` are the `typ` headers of its access tokens, the empty one where it sets none.
+    `*_claim` say where things stand in its tokens; without an `email_verified_claim` its addresses all count as verified, as far as
+    they are of `email_domains`. `types` are the `typ` headers of its access tokens, the empty one where it sets none.
     `roles` maps its roles to ours; what is not mapped grants nothing.
     """
 
     name: Name
+    provider: Annotated[str, Meta(pattern=r"^(oidc:[a-z0-9][a-z0-9-]{0,39})?$")] = ""
     issuer: Annotated[str, Meta(min_length=1, max_length=300)]
     jwks_url: str
     audience: Annotated[tuple[str, ...], Meta(min_length=1)]
@@ -63,11 +66,12 @@ class JwtIssuer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     types: Annotated[tuple[str, ...], Meta(min_length=1)] = ("at+jwt", "JWT")
     session_claim: Path = "sid"
     email_claim: Path = "email"
-    email_verified_claim: Path = "email_verified"
+    email_verified_claim: Path | None = "email_verified"
     email_domains: tuple[str, ...] = ()
     name_claim: Path = "name"
     organization_claim: Path = "org_id"
     roles_claim: Path = "roles"
+    methods_claim: Path = "amr"
     roles: dict[str, str] = {}
     max_token_s: Annotated[int, Meta(ge=60, le=86_400)] = 3600
 

@@ -40,6 +40,14 @@ def normalized_email(address: str) -> str:
     return spelled
 
 
+def cleaned_email(address: str | None) -> str | None:
+    """Of what others tell: the same spelling, and None for what is no address."""
+    try:
+        return normalized_email(address) if address is not None else None
+    except ValidationFailed:
+        return None
+
+
 def normalized_phone(number: str, *, takes_texts: bool = True) -> str:
     """E.164. Raises ValidationFailed, also for what no text message can reach, unless that does not matter. Whose it is, the code tells."""
     try:

@@ -41,7 +41,7 @@ from plaza.identity.schemas import (
     Proof,
     StartRegistration,
 )
-from plaza.identity.service.contacts import cleaned_line, normalized_email
+from plaza.identity.service.contacts import cleaned_email, cleaned_line
 from plaza.identity.service.factors import FactorService
 from plaza.identity.service.gate import LoginGate
 from plaza.identity.service.links import AccountLinks
@@ -109,7 +109,9 @@ class LinkedAccountService(Service):
             return failure(OAuthStateInvalid())
         account, user_id = await self.links.find(identity.provider, identity.subject), UserId(actor.user_id)
         if account is None:
-            await self.links.add(user_id, identity.provider, identity.subject, email=_address(identity), by=actor)
+            await self.links.add(
+                user_id, identity.provider, identity.subject, email=cleaned_email(identity.email), by=actor
+            )
             (await self.notices.tell(user_id, Change.ACCOUNT_LINKED, detail=identity.provider)).unwrap()
         elif account.user_id != actor.user_id:
             return failure(LinkedAccountTaken())
@@ -117,22 +119,33 @@ class LinkedAccountService(Service):
 
     @command(LinkRequired, LinkedAccountTaken, OAuthEmailMissing, OAuthRejected, LoginGate.admit)
     async def admit(self, identity: OutsideIdentity, origin: Origin) -> ServiceResult[Admission | CodeMailed]:
+        email = cleaned_email(identity.email)
+        if email is not None and not identity.is_vouched and not await self.is_known(identity):
+            self._ask_for_a_code(identity, email)
+            return success(CodeMailed())
+        return success((await self.gate.admit(await self.person(identity), FEDERATED, origin)).unwrap())
+
+    async def is_known(self, identity: OutsideIdentity) -> bool:
+        return await self.accounts.owner(identity.provider, identity.subject) is not None
+
+    async def person(self, identity: OutsideIdentity) -> UserId:
+        """Whose account this is, or is from now on; part of the caller's transaction, with the user's row locked.
+
+        Raises LinkRequired, LinkedAccountTaken, OAuthEmailMissing and OAuthRejected.
+        """
+        email = cleaned_email(identity.email)
         user_id = await self.accounts.owner(identity.provider, identity.subject)
         if user_id is None:
-            email = _address(identity)
-            if email is None:
-                return failure(OAuthEmailMissing())
-            if not identity.is_vouched:
-                self._ask_for_a_code(identity, email)
-                return success(CodeMailed())
+            if email is None or not identity.is_vouched:
+                raise OAuthEmailMissing
             user_id = await self._person(identity, email)
         await self.users.lock(user_id, deleted=True)
         account = await self.links.find(identity.provider, identity.subject)
         if account is None or account.user_id != user_id:
-            return failure(OAuthRejected())  # it was unlinked at this moment
-        account.email, account.last_used_at = _address(identity) or account.email, self.clock.now()
+            raise OAuthRejected  # it was unlinked at this moment
+        account.email, account.last_used_at = email or account.email, self.clock.now()
         await self.db.session.flush()
-        return success((await self.gate.admit(user_id, FEDERATED, origin)).unwrap())
+        return user_id
 
     async def _person(self, identity: OutsideIdentity, email: str) -> UserId:
         """Whose vouched address this is from now on, with the account linked. Raises LinkRequired and LinkedAccountTaken."""
@@ -169,14 +182,6 @@ class LinkedAccountService(Service):
             linked=(identity.provider, identity.subject),
         )
         self.db.enqueue(request)
-
-
-def _address(identity: OutsideIdentity) -> str | None:
-    """In our spelling; what is no address counts as none."""
-    try:
-        return normalized_email(identity.email) if identity.email is not None else None
-    except ValidationFailed:
-        return None
 
 
 def _name(identity: OutsideIdentity) -> str:

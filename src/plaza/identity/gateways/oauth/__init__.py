@@ -6,14 +6,15 @@ signatures    JSON Web Tokens against those keys
 openid        any OpenID provider; Google and Apple are such
 github        OAuth without OpenID
 providers     all that are configured, by name
+issuers       access tokens of those who keep sessions themselves
 store         logins under way, in Redis
 """
 
 from plaza.identity.gateways.oauth.clients import CodeRequest, OutsideProvider
 from plaza.identity.gateways.oauth.http import OutsideHttp
+from plaza.identity.gateways.oauth.issuers import OutsideIssuers
 from plaza.identity.gateways.oauth.key_sets import KeySets
 from plaza.identity.gateways.oauth.providers import OutsideProviders
-from plaza.identity.gateways.oauth.signatures import SignatureRejected, verified
 from plaza.identity.gateways.oauth.store import OAuthStore
 
 __all__ = [
@@ -21,8 +22,7 @@ __all__ = [
     "KeySets",
     "OAuthStore",
     "OutsideHttp",
+    "OutsideIssuers",
     "OutsideProvider",
     "OutsideProviders",
-    "SignatureRejected",
-    "verified",
 ]

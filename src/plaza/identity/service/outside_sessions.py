@@ -1,0 +1,242 @@
+"""People whose sessions an outside issuer keeps: their access tokens are accepted as ours are.
+
+    token of the issuer   verified, then known for as long as one of ours would live
+    the person            found by the linked account, or made at first sight (just in time)
+    the session           a row here for each session there, so that its owner sees it and staff can end it within a second
+    roles                 the issuer's, as far as the operator maps them; what somebody was granted here counts in sessions of ours only
+
+A second factor is the issuer's to ask for: whoever has one here is let in only where the token says that one was shown (`amr` with mfa).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import NAMESPACE_URL, UUID, uuid5
+from weakref import WeakValueDictionary
+
+import msgspec
+
+from plaza.audit import AuditEntry, AuditService
+from plaza.core.actor import Actor
+from plaza.core.clock import Clock
+from plaza.core.db import Database
+from plaza.core.errors import Unauthenticated
+from plaza.core.ids import uuid7
+from plaza.core.origin import whence
+from plaza.core.result import Failure, ServiceResult, failure, success
+from plaza.core.service import Service, command, flow
+from plaza.domain_events.identity import SessionId, UserId
+from plaza.identity.gateways.oauth import OutsideIssuers
+from plaza.identity.models import OutsideSession, Session, User, UserStatus
+from plaza.identity.repository import (
+    MfaRepository,
+    OutsideSessionRepository,
+    RoleRepository,
+    SessionRepository,
+    UserRepository,
+)
+from plaza.identity.schemas import IdentitySettings, JwtIssuer, OutsideIdentity, OutsideToken
+from plaza.identity.service.contacts import cleaned_email
+from plaza.identity.service.devices import describe_device
+from plaza.identity.service.factors import MULTI_FACTOR
+from plaza.identity.service.linked_accounts import LinkedAccountService
+from plaza.identity.service.watch import SessionWatch, StaleWatch
+
+# How long after its beginning a session's name is remembered, so that none that was ended here is taken for a new one.
+_REMEMBERED = timedelta(days=400)
+_BATCH = 5_000
+
+
+class Known(msgspec.Struct, frozen=True):
+    actor: Actor
+    token_version: int
+    until: datetime
+
+
+class OutsideSessionService(Service):
+    REMEMBERED = 20_000
+
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        settings: IdentitySettings,
+        issuers: OutsideIssuers,
+        accounts: LinkedAccountService,
+        audit: AuditService,
+        watch: SessionWatch,
+        stale: StaleWatch,
+    ) -> None:
+        super().__init__(db)
+        self.clock, self.settings, self.issuers, self.accounts = clock, settings, issuers, accounts
+        self.audit, self.watch, self.stale = audit, watch, stale
+        self.users, self.sessions, self.roles = UserRepository(db), SessionRepository(db), RoleRepository(db)
+        self.outside, self.factors = OutsideSessionRepository(db), MfaRepository(db)
+        self._known: dict[str, Known] = {}
+        self._arriving: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    def issuer_of(self, token: str) -> JwtIssuer | None:
+        return self.issuers.issuer_of(token)
+
+    async def authenticate(self, issuer: JwtIssuer, token: str) -> Actor:
+        """Raises Unauthenticated, and Unavailable where the issuer's keys cannot be had."""
+        known = self._known.get(token)
+        if known is None or not await self._is_current(known):
+            lock = self._arriving.setdefault(token, asyncio.Lock())
+            async with lock:  # of many requests with a new token, one looks it up
+                known = self._known.get(token)
+                if known is None or not await self._is_current(known):
+                    known = await self._arrive(issuer, token)
+        assert known.actor.session_id is not None
+        if await self.watch.has_ended(known.actor.session_id):
+            self._known.pop(token, None)
+            raise Unauthenticated("This session has ended.")
+        return known.actor
+
+    @flow()
+    async def purge(self) -> ServiceResult[None]:
+        while (await self._purge()).unwrap() == _BATCH:
+            pass
+        return success(None)
+
+    async def _is_current(self, known: Known) -> bool:
+        """Somebody whose roles or status have changed is looked up anew: their token is not ours to call stale."""
+        is_stale = await self.stale.is_stale(known.actor.user_id, known.token_version)
+        return known.until > self.clock.now() and not is_stale
+
+    async def _arrive(self, issuer: JwtIssuer, token: str) -> Known:
+        found = await self.issuers.verify(issuer, token)
+        result = await self._sync(found)
+        if isinstance(result, Failure):
+            self._known.pop(token, None)
+            raise result.error if isinstance(result.error, Unauthenticated) else Unauthenticated(result.error.detail)
+        self._remember(token, result.value)
+        return result.value
+
+    @command(Unauthenticated, LinkedAccountService.admit)
+    async def _sync(self, found: OutsideToken) -> ServiceResult[Known]:
+        user = await self._person(found.identity)
+        if user.status not in (UserStatus.ACTIVE, UserStatus.WAITLISTED):
+            return failure(Unauthenticated("This account cannot be used."))
+        if MULTI_FACTOR not in found.methods and await self.factors.methods_of(user.id):
+            return failure(Unauthenticated("This account asks for a second factor: show it to your identity provider."))
+        session_id = await self._session(user, found)
+        permissions = await self.roles.permissions_of_roles(found.roles)
+        actor = Actor(
+            user_id=user.id,
+            session_id=session_id,
+            is_staff=bool(permissions),
+            permissions=permissions,
+            methods=frozenset({"fed", *found.methods}),
+            organization_id=organization_id(found),
+            authenticated_at=found.authenticated_at,
+            waitlisted_until=user.waitlisted_until,
+        )
+        until = min(found.expires_at, self.clock.now() + timedelta(seconds=self.settings.access_token_s))
+        return success(Known(actor, user.token_version, until))
+
+    async def _person(self, identity: OutsideIdentity) -> User:
+        """Locked. Raises Unauthenticated, and what `LinkedAccountService.person` raises."""
+        if not identity.is_vouched and not await self.accounts.is_known(identity):
+            raise Unauthenticated("Your identity provider vouches for no e-mail address of yours.")
+        user_id = await self.accounts.person(identity)
+        user = await self.users.lock(user_id)
+        if user is None:
+            raise Unauthenticated("This account cannot be used.")
+        await self._follow(user, identity)
+        return user
+
+    async def _follow(self, user: User, identity: OutsideIdentity) -> None:
+        """An address that came from this issuer changes with it; one that its owner has proved here does not, nor to a taken one."""
+        email = cleaned_email(identity.email)
+        if (
+            not identity.is_vouched
+            or email is None
+            or user.email_vouched_by != identity.provider
+            or user.email == email
+        ):
+            return
+        if await self.users.ids_by_email([email]):
+            return
+        entry = AuditEntry(
+            action="identity.email_changed",
+            subject_type="user",
+            subject_id=str(user.id),
+            actor=None,
+            user_id=user.id,
+            before={"email": user.email},
+            after={"email": email},
+        )
+        user.email, user.email_verified_at = email, self.clock.now()
+        await self.db.session.flush()
+        (await self.audit.record(entry)).unwrap()
+
+    async def _session(self, user: User, found: OutsideToken) -> SessionId:
+        """The one here that stands for theirs. Raises Unauthenticated where it has ended, or goes on for longer than ours may."""
+        now, hashed = self.clock.now(), hashlib.sha256(f"{found.issuer}\0{found.session}".encode()).digest()
+        kept = await self.outside.lock_by_hash(hashed)
+        if kept is None:
+            return await self._open(user, found, hashed)
+        session = await self.sessions.lock(kept.session_id)
+        is_over = kept.created_at + timedelta(seconds=self.settings.session_s) <= now
+        if session is None or session.revoked_at is not None or session.user_id != user.id or is_over:
+            raise Unauthenticated("This session has ended.")
+        session.last_used_at, session.expires_at = now, max(session.expires_at, found.expires_at)
+        await self.db.session.flush()
+        return session.id
+
+    async def _open(self, user: User, found: OutsideToken, hashed: bytes) -> SessionId:
+        now, place, id = self.clock.now(), whence(), SessionId(uuid7())
+        user.last_login_at = now
+        self.sessions.add(Session(**self._row(id, user.id, found, place.ip, place.user_agent)))
+        self.outside.add(OutsideSession(hash=hashed, session_id=id, user_id=user.id, created_at=now))
+        await self.db.session.flush()
+        entry = AuditEntry(
+            action="identity.session_opened",
+            subject_type="session",
+            subject_id=str(id),
+            actor=Actor(user_id=user.id, session_id=id),
+            after={"issuer": found.issuer, "methods": ["fed", *found.methods]},
+        )
+        (await self.audit.record(entry)).unwrap()
+        return id
+
+    def _row(self, id: SessionId, user_id: UserId, found: OutsideToken, ip: str, user_agent: str) -> dict[str, Any]:
+        now = self.clock.now()
+        name, platform = describe_device(user_agent)
+        return {
+            "id": id,
+            "user_id": user_id,
+            "device_name": name,
+            "platform": platform,
+            "user_agent": user_agent[:500],
+            "ip": ip,
+            "methods": ["fed", *found.methods],
+            "created_at": now,
+            "authenticated_at": found.authenticated_at or now,
+            "last_used_at": now,
+            "expires_at": found.expires_at,
+        }
+
+    @command()
+    async def _purge(self) -> ServiceResult[int]:
+        kept = _REMEMBERED + timedelta(seconds=self.settings.session_s)
+        return success(await self.outside.purge(self.clock.now() - kept, _BATCH))
+
+    def _remember(self, token: str, known: Known) -> None:
+        if len(self._known) >= self.REMEMBERED:
+            now = self.clock.now()
+            self._known = {each: kept for each, kept in self._known.items() if kept.until > now}
+            while len(self._known) >= self.REMEMBERED:
+                del self._known[next(iter(self._known))]
+        self._known[token] = known
+
+
+def organization_id(found: OutsideToken) -> UUID | None:
+    """Ours for theirs: always the same, and never that of an organisation which another issuer, or Plaza itself, names."""
+    if found.organization is None:
+        return None
+    return uuid5(NAMESPACE_URL, f"plaza:{found.issuer}:{found.organization}")
