@@ -153,7 +153,7 @@ class EmailChangeService(Service):
         return success(None)
 
     async def _store(self, user: User, address: str) -> None:
-        user.email, user.email_verified_at = address, self.clock.now()
+        user.email, user.email_verified_at, user.email_vouched_by = address, self.clock.now(), None
         await self.users.store_contacts()
 
     async def _record(self, action: str, actor: Actor | None, user: User, before: str | None) -> None:

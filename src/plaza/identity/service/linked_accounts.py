@@ -52,7 +52,6 @@ from plaza.identity.service.sessions import SessionService
 from plaza.identity.service.verification import VerificationTokens
 from plaza.identity.service.ways_in import WaysIn
 
-FEDERATED = Proof(methods=("fed",))
 _NAME_LENGTH = 100
 
 
@@ -123,7 +122,8 @@ class LinkedAccountService(Service):
         if email is not None and not identity.is_vouched and not await self.is_known(identity):
             self._ask_for_a_code(identity, email)
             return success(CodeMailed())
-        return success((await self.gate.admit(await self.person(identity), FEDERATED, origin)).unwrap())
+        proof = Proof(methods=("fed",), identifier=email or "")
+        return success((await self.gate.admit(await self.person(identity), proof, origin)).unwrap())
 
     async def is_known(self, identity: OutsideIdentity) -> bool:
         return await self.accounts.owner(identity.provider, identity.subject) is not None

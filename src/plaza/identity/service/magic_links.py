@@ -105,6 +105,8 @@ class MagicLinkService(Service):
         user = await self.users.lock(token.user_id) if token.user_id is not None else None
         if user is None or user.email != token.address:  # it was theirs when the link was sent
             return success(Refused(CodeInvalid.code))
+        user.email_vouched_by = None
+        await self.db.session.flush()  # `admit` reads the row anew
         proof = Proof(methods=("otp",), identifier=token.address)
         return success((await self.gate.admit(user.id, proof, origin)).unwrap())
 

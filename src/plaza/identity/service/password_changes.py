@@ -136,7 +136,7 @@ class PasswordService(Service):
         if user is None or user.email != token.address:  # it was theirs when the link was sent
             return success(Refused(CodeInvalid.code))
         change = Change.PASSWORD_SET if user.password_hash is None else Change.PASSWORD_RESET
-        user.password_hash = password_hash
+        user.password_hash, user.email_vouched_by = password_hash, None
         await self.db.session.flush()
         (await self.sessions.end_all(user.id, EndReason.CREDENTIALS_CHANGED)).unwrap()
         await self._tell("identity.password_reset", None, user.id, change)
