@@ -46,7 +46,7 @@ from plaza.chat.service.presence import PresenceService, device_of
 from plaza.chat.service.sockets import SocketService
 from plaza.core.actor import Actor
 from plaza.core.correlation import correlated
-from plaza.core.errors import InternalError, RateLimited, Unauthenticated, ValidationFailed
+from plaza.core.errors import InsufficientScope, InternalError, RateLimited, Unauthenticated, ValidationFailed, Waitlisted
 from plaza.core.http import ANONYMOUS
 from plaza.core.http.problems import as_domain_error
 from plaza.core.ratelimit import RateLimits
@@ -54,6 +54,7 @@ from plaza.core.realtime import Close, Frame, Hub, Socket
 from plaza.core.result import DomainError
 from plaza.domain_events.chat import ConversationId, MessageId
 from plaza.domain_events.identity import SessionId, UserId
+from plaza.identity import TokenStale
 
 log = structlog.get_logger(__name__)
 
@@ -66,6 +67,9 @@ TYPING_EVERY_S = 3
 
 _CLOSES: dict[type[DomainError], Close] = {
     Unauthenticated: Close.UNAUTHENTICATED,
+    TokenStale: Close.UNAUTHENTICATED,
+    InsufficientScope: Close.NOT_ADMITTED,
+    Waitlisted: Close.NOT_ADMITTED,
     NotParticipant: Close.FORMER_MEMBER,
     ConversationNotFound: Close.NO_SUCH_TOPIC,
     ConversationDeleted: Close.NO_SUCH_TOPIC,
@@ -96,6 +100,7 @@ class SocketController(Controller):
         await connection.accept(subprotocols=MSGPACK if codec.binary else None)
         try:
             actor = await self._actor(connection, codec)
+            (await self.sockets.admit(actor)).unwrap()
             if only is not None:
                 (await self.sockets.enter(actor, only)).unwrap()
         except Exception as error:
@@ -151,6 +156,8 @@ class SocketController(Controller):
             await self.hub.open(socket, msgspec.json.encode(ready))
             if await self.sockets.has_ended(actor):
                 socket.close(Close.SESSION_ENDED, "session ended")
+            elif await self.sockets.is_waitlisted(actor):
+                socket.close(Close.NOT_ADMITTED, Waitlisted.code)
         except Exception as error:
             log.warning("socket_not_opened", error=repr(error))
             socket.close(Close.RESTART, self._come_back())

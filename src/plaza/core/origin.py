@@ -5,6 +5,7 @@ Nowhere in jobs and on the command line: what they do was asked for earlier, and
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -16,6 +17,15 @@ class Whence(NamedTuple):
 
     ip: str = ""
     user_agent: str = ""
+
+
+def network_of(ip: str) -> str:
+    """An IPv6 caller owns its /64: counting single addresses would count nothing."""
+    try:
+        address = ipaddress.ip_address(ip)
+    except ValueError:
+        return ip
+    return str(ipaddress.ip_network(f"{ip}/64", strict=False)) if address.version == 6 else ip
 
 
 _NOWHERE = Whence()

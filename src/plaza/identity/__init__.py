@@ -23,6 +23,7 @@ from plaza.identity.schemas import (
     UserView,
 )
 from plaza.identity.service import (
+    CallerService,
     KeyService,
     LoginService,
     MfaService,
@@ -30,6 +31,7 @@ from plaza.identity.service import (
     RoleService,
     SessionService,
     SessionWatch,
+    StaleWatch,
     TicketService,
     TokenService,
     UserService,
@@ -37,6 +39,7 @@ from plaza.identity.service import (
 
 __all__ = [
     "AccountDisabled",
+    "CallerService",
     "Card",
     "CodeInvalid",
     "EmailTaken",
@@ -53,9 +56,11 @@ __all__ = [
     "RoleService",
     "SessionService",
     "SessionWatch",
+    "StaleWatch",
     "TicketService",
     "TokenPair",
     "TokenService",
+    "TokenStale",
     "TokenStale",
     "UserNotFound",
     "UserService",

@@ -7,7 +7,7 @@ import re
 import httpx
 import pytest
 
-from plaza.core.http.limits import network_of
+from plaza.core.origin import network_of
 from tests.support.callers import callers
 from tests.support.people import member
 from tests.support.stage import Stage

@@ -27,9 +27,10 @@ from plaza.core.composition import Parts
 from plaza.core.crypto import Vault
 from plaza.core.errors import InternalError, MethodNotAllowed, PayloadTooLarge, Unauthenticated, ValidationFailed
 from plaza.core.http import ANONYMOUS, NOT_IDEMPOTENT, PROBLEM_JSON
-from plaza.core.http.limits import UNLIMITED, network_of
+from plaza.core.http.limits import UNLIMITED
 from plaza.core.http.problems import as_domain_error, headers_of, problem_of
 from plaza.core.http.request import USER_AGENT_LENGTH, client_ip
+from plaza.core.origin import network_of
 from plaza.core.ratelimit import RateLimits
 from plaza.core.settings import PlazaSettings
 from plaza.identity import Origin

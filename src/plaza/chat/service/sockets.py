@@ -10,31 +10,49 @@ from plaza.chat.repository import ChangeRepository
 from plaza.chat.service.access import ENTRANCE, Entrance
 from plaza.core.actor import Actor
 from plaza.core.db import Database
-from plaza.core.errors import Unauthenticated
+from plaza.core.errors import InsufficientScope, RateLimited, Unauthenticated, Waitlisted
 from plaza.core.realtime import Hub
-from plaza.core.result import ServiceResult, success
+from plaza.core.result import ServiceResult, failure, success
 from plaza.core.service import Service, flow, query
 from plaza.domain_events.chat import ConversationId, MessageId
 from plaza.domain_events.identity import SessionId
-from plaza.identity import SessionWatch, TicketService, TokenService
+from plaza.identity import CallerService, SessionWatch, StaleWatch, TicketService, TokenStale
 
 
 class SocketService(Service):
     def __init__(
-        self, db: Database, hub: Hub, tickets: TicketService, tokens: TokenService, watch: SessionWatch
+        self,
+        db: Database,
+        hub: Hub,
+        tickets: TicketService,
+        callers: CallerService,
+        watch: SessionWatch,
+        stale: StaleWatch,
     ) -> None:
         super().__init__(db)
-        self.hub, self.tickets, self.tokens, self.watch = hub, tickets, tokens, watch
+        self.hub, self.tickets, self.callers, self.watch, self.stale = hub, tickets, callers, watch, stale
         self.entrance, self.changes = Entrance(db), ChangeRepository(db)
         watch.on_end(hub.end_session)
+        stale.on_waitlisted(lambda user_id: hub.turn_out(user_id, Waitlisted.code))
 
     @flow(TicketService.redeem)
     async def by_ticket(self, ticket: str) -> ServiceResult[Actor]:
         return await self.tickets.redeem(ticket)
 
-    @flow(Unauthenticated)
+    @flow(Unauthenticated, TokenStale, RateLimited)
     async def by_token(self, token: str) -> ServiceResult[Actor]:
-        return success(await self.tokens.authenticate(token))
+        return success(await self.callers.authenticate(token))
+
+    @query(InsufficientScope, Waitlisted)
+    async def admit(self, actor: Actor) -> ServiceResult[None]:
+        """Sockets are people's, and not for those who still wait."""
+        if actor.session_id is None:
+            return failure(InsufficientScope())
+        return failure(Waitlisted()) if await self.is_waitlisted(actor) else success(None)
+
+    async def is_waitlisted(self, actor: Actor) -> bool:
+        """Also since the token or ticket was issued. To be asked again once the hub knows the socket, like `has_ended`."""
+        return actor.waitlisted_until is not None or await self.stale.is_newly_waitlisted(actor.user_id)
 
     async def has_ended(self, actor: Actor) -> bool:
         """To be asked once the hub knows the socket: from then on it closes it by itself."""

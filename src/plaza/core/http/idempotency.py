@@ -13,9 +13,9 @@ from plaza.core.actor import Actor
 from plaza.core.clock import Clock
 from plaza.core.db import under
 from plaza.core.errors import PayloadTooLarge, ValidationFailed
-from plaza.core.http.limits import network_of
 from plaza.core.http.request import client_ip
 from plaza.core.idempotency import IdempotentCall
+from plaza.core.origin import network_of
 
 NOT_IDEMPOTENT = {"idempotent": False}
 MAX_BODY = 1024 * 1024

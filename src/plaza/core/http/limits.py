@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,6 +11,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from plaza.core.actor import Actor
 from plaza.core.http.request import client_ip
+from plaza.core.origin import network_of
 from plaza.core.ratelimit import RateLimits, Window
 
 UNLIMITED = {"unlimited": True}
@@ -59,15 +59,6 @@ class RequestLimits:
             else:
                 window = self.limits.count(route.name, key, route.limit)
         await self.app(scope, receive, _told(send, window) if settings.enabled else send)
-
-
-def network_of(ip: str) -> str:
-    """An IPv6 caller owns its /64: counting single addresses would count nothing."""
-    try:
-        address = ipaddress.ip_address(ip)
-    except ValueError:
-        return ip
-    return str(ipaddress.ip_network(f"{ip}/64", strict=False)) if address.version == 6 else ip
 
 
 def _told(send: Send, window: Window) -> Send:

@@ -82,6 +82,11 @@ class Hub:
         for socket in tuple(self._of_session.get(session_id, ())):
             socket.close(Close.SESSION_ENDED, "session ended")
 
+    def turn_out(self, user_id: UUID, reason: str) -> None:
+        """Everything that a user has open in this process: every process hears of it by itself."""
+        for socket in tuple(self.topics.sockets_of.get(user_id, ())):
+            socket.close(Close.NOT_ADMITTED, reason)
+
     # sockets
 
     async def open(self, socket: Socket, ready: bytes) -> None:

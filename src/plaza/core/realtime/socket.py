@@ -40,6 +40,7 @@ class Close(IntEnum):
     MALFORMED = 4010  # a frame too large, or malformed three times
     FLOOD = 4029
     SESSION_ENDED = 4401
+    NOT_ADMITTED = 4403  # known, but not let in: an API key, somebody on the waitlist
 
 
 class Socket:

@@ -1,6 +1,7 @@
 """`/api/v1/auth` and the key set, a file per aggregate: decode, one service call, encode. Only the refresh cookie is decided here."""
 
 from plaza.identity.controllers.addresses import AddressController
+from plaza.identity.controllers.api_keys import ApiKeyController
 from plaza.identity.controllers.device_keys import DeviceKeyController, DeviceLoginController
 from plaza.identity.controllers.emails import EmailController
 from plaza.identity.controllers.logins import LoginController
@@ -18,6 +19,7 @@ from plaza.identity.controllers.users import UserController
 
 __all__ = [
     "AddressController",
+    "ApiKeyController",
     "DeviceKeyController",
     "DeviceLoginController",
     "EmailController",

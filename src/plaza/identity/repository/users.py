@@ -237,6 +237,17 @@ class UserRepository(Repository[User]):
         found = await self.cards(match, discoverable, User.status.in_((UserStatus.ACTIVE, UserStatus.WAITLISTED)))
         return found[0] if found else None
 
+    async def lock_waited(self, now: datetime, limit: int) -> Sequence[User]:
+        """Those on the waitlist whose time has come, and whom nobody else is promoting just now."""
+        statement = (
+            self.rows()
+            .where(User.status == UserStatus.WAITLISTED, User.waitlisted_until <= now)
+            .order_by(User.id)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        return (await self.db.session.scalars(statement, execution_options={"populate_existing": True})).all()
+
     async def lock_unverified_since(self, before: datetime, limit: int) -> Sequence[User]:
         statement = (
             self.rows()

@@ -49,6 +49,7 @@ __all__ = [
     "AddressService",
     "ApiKeyService",
     "ApiKeyWatch",
+    "ApiKeyWatch",
     "CallerService",
     "Change",
     "DeviceKeyService",

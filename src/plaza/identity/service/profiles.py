@@ -22,6 +22,7 @@ from plaza.identity.errors import UsernameReserved, UsernameTaken, UserNotFound
 from plaza.identity.models import Profile, User
 from plaza.identity.repository import UserRepository
 from plaza.identity.schemas import Card, LookupInput, Preferences, ProfilePatch, ProfileView, UserPatch, UserView
+from plaza.identity.service.waitlist import WaitlistService
 from plaza.identity.service.contacts import cleaned_line, normalized_email, normalized_phone
 
 _USERNAME = re.compile(r"[A-Za-z0-9_-]{3,30}")
@@ -39,9 +40,9 @@ RESERVED = frozenset(_RESERVED.split())
 
 
 class ProfileService(Service):
-    def __init__(self, db: Database, clock: Clock) -> None:
+    def __init__(self, db: Database, clock: Clock, waitlist: WaitlistService) -> None:
         super().__init__(db)
-        self.clock, self.users = clock, UserRepository(db)
+        self.clock, self.waitlist, self.users = clock, waitlist, UserRepository(db)
 
     @query(UserNotFound)
     async def me(self, actor: Actor) -> ServiceResult[UserView]:
@@ -87,12 +88,14 @@ class ProfileService(Service):
 
     async def _change(self, actor: Actor, changes: dict[str, object]) -> None:
         """Raises UserNotFound, UsernameTaken, UsernameReserved, ValidationFailed."""
+        user = await self.users.lock(UserId(actor.user_id))
         profile = await self.users.lock_profile(UserId(actor.user_id))
-        if profile is None:
+        if user is None or profile is None:
             raise UserNotFound
         for name, value in changes.items():
             setattr(profile, name, self._checked(profile, name, value))
         await self.users.store_profile()
+        (await self.waitlist.note_completed(user, profile)).unwrap()
 
     def _checked(self, profile: Profile, name: str, value: Any) -> object:
         match name:

@@ -1,4 +1,4 @@
-"""What makes access tokens worthless before they expire.
+"""What makes access tokens and API keys worthless before they expire.
 
 Known in every process within a second, without a read per request and without Redis.
 """
@@ -15,7 +15,8 @@ from uuid import UUID
 from plaza.core.clock import Clock
 from plaza.core.db import Database, Listener
 from plaza.domain_events.identity import SessionId, UserId
-from plaza.identity.repository import SessionRepository, UserRepository
+from plaza.identity.repository import ApiKeyRepository, SessionRepository, UserRepository
+from plaza.identity.repository.api_keys import REVOKED_CHANNEL
 from plaza.identity.repository.sessions import ENDED_CHANNEL
 from plaza.identity.repository.users import STALE_CHANNEL
 from plaza.identity.schemas import IdentitySettings
@@ -101,6 +102,28 @@ class SessionWatch(Watch[None]):
         super()._learn(id, fact, at)
         for callback in self._callbacks:
             callback(SessionId(id))
+
+
+class ApiKeyWatch(Watch[None]):
+    """The API keys that were revoked."""
+
+    def __init__(self, db: Database, clock: Clock, settings: IdentitySettings, listener: Listener) -> None:
+        self.keys = ApiKeyRepository(db)
+        super().__init__(REVOKED_CHANNEL, clock, settings, listener)
+
+    async def is_revoked(self, key_id: UUID) -> bool:
+        await self.ready()
+        return key_id in self._known
+
+    def revoke(self, key_id: UUID) -> None:
+        """What this process revoked itself need not come back over the wire first."""
+        self._learn(key_id, None, self.clock.now())
+
+    async def facts_since(self, since: datetime) -> Mapping[UUID, tuple[None, datetime]]:
+        return {key_id: (None, at) for key_id, at in await self.keys.revoked_since(since)}
+
+    def _heard(self, payload: str) -> None:
+        self.revoke(UUID(payload))
 
 
 class Standing(NamedTuple):
