@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from datetime import timedelta
 
@@ -163,29 +162,6 @@ async def test_a_code_opens_its_own_number_only(plaza: Stage, client: httpx.Asyn
     [code] = await codes_to(plaza, PHONE)
     assert (await enter(client, code, OTHER)).json()["code"] == "CODE_INVALID"
     assert (await enter(client, code)).status_code == 200
-
-
-async def test_a_code_is_accepted_once_by_fifty_at_once(plaza: Stage) -> None:
-    (await plaza[PhoneService].send_code(None, PhoneInput(phone=PHONE))).unwrap()
-    [code] = await codes_to(plaza, PHONE)
-    given = PhoneCodeInput(phone=PHONE, code=code)
-    outcomes = await asyncio.gather(*(plaza[PhoneService].log_in(given, HERE) for _ in range(50)))
-    refused = [each.error.code for each in outcomes if isinstance(each, Failure)]
-    assert refused == ["TOKEN_USED"] * 49
-    assert await count(plaza, "identity_session") == 1
-
-
-async def test_two_registrations_of_one_number_make_one_user(plaza: Stage) -> None:
-    service = plaza[RegistrationService]
-    await asyncio.gather(
-        *(service.register(RegistrationInput(phone=PHONE, password=PASSWORD)) for _ in range(3)),
-        plaza[PhoneService].send_code(None, PhoneInput(phone=PHONE)),
-    )
-    codes = await codes_to(plaza, PHONE, at_least=4)
-    given = [PhoneCodeInput(phone=PHONE, code=code) for code in codes]
-    outcomes = await asyncio.gather(*(plaza[PhoneService].log_in(each, HERE) for each in given))
-    assert len([each for each in outcomes if isinstance(each, Success)]) == 1
-    assert await count(plaza, "identity_user") == await count(plaza, "identity_profile") == 1
 
 
 async def test_codes_stand_nowhere(plaza: Stage, client: httpx.AsyncClient) -> None:
