@@ -46,7 +46,14 @@ from plaza.chat.service.presence import PresenceService, device_of
 from plaza.chat.service.sockets import SocketService
 from plaza.core.actor import Actor
 from plaza.core.correlation import correlated
-from plaza.core.errors import InsufficientScope, InternalError, RateLimited, Unauthenticated, ValidationFailed, Waitlisted
+from plaza.core.errors import (
+    InsufficientScope,
+    InternalError,
+    RateLimited,
+    Unauthenticated,
+    ValidationFailed,
+    Waitlisted,
+)
 from plaza.core.http import ANONYMOUS
 from plaza.core.http.problems import as_domain_error
 from plaza.core.ratelimit import RateLimits

@@ -61,7 +61,6 @@ __all__ = [
     "TokenPair",
     "TokenService",
     "TokenStale",
-    "TokenStale",
     "UserNotFound",
     "UserService",
     "UserView",

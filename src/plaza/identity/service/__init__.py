@@ -49,7 +49,6 @@ __all__ = [
     "AddressService",
     "ApiKeyService",
     "ApiKeyWatch",
-    "ApiKeyWatch",
     "CallerService",
     "Change",
     "DeviceKeyService",

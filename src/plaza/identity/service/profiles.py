@@ -22,8 +22,8 @@ from plaza.identity.errors import UsernameReserved, UsernameTaken, UserNotFound
 from plaza.identity.models import Profile, User
 from plaza.identity.repository import UserRepository
 from plaza.identity.schemas import Card, LookupInput, Preferences, ProfilePatch, ProfileView, UserPatch, UserView
-from plaza.identity.service.waitlist import WaitlistService
 from plaza.identity.service.contacts import cleaned_line, normalized_email, normalized_phone
+from plaza.identity.service.waitlist import WaitlistService
 
 _USERNAME = re.compile(r"[A-Za-z0-9_-]{3,30}")
 _LOCALE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
