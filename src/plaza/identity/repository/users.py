@@ -149,7 +149,7 @@ class UserRepository(Repository[User]):
         return msgspec.convert(dict(row), LoginCandidate)
 
     async def password_owner(self, user_id: UserId) -> PasswordOwner | None:
-        async with self.db.reading() as connection:
+        async with self.db.reading(fresh=True) as connection:
             row = (await connection.execute(_PASSWORD_OWNER.where(User.id == user_id))).mappings().one_or_none()
         return PasswordOwner(**row) if row is not None else None
 

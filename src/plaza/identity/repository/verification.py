@@ -35,7 +35,7 @@ class VerificationRepository(Repository[VerificationToken]):
             return (await connection.execute(statement)).scalar()
 
     async def owner_of_link(self, link_hash: bytes, purpose: Purpose) -> UserId | None:
-        async with self.db.reading() as connection:
+        async with self.db.reading(fresh=True) as connection:
             statement = select(VerificationToken.user_id).where(
                 VerificationToken.link_hash == link_hash, VerificationToken.purpose == purpose.value
             )
