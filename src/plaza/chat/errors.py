@@ -177,3 +177,21 @@ class TooManyPins(DomainError):
     """As many messages are pinned here as can be."""
 
     code, status = "TOO_MANY_PINS", 409
+
+
+class InvalidSendTime(DomainError):
+    """A message is scheduled for a time to come, with its offset from UTC, within a year."""
+
+    code, status = "INVALID_SEND_TIME", 422
+
+
+class ScheduledNotFound(DomainError):
+    """No such message of yours waits to be sent."""
+
+    code, status = "SCHEDULED_NOT_FOUND", 404
+
+
+class TooManyScheduled(DomainError):
+    """As many messages of yours wait to be sent as may."""
+
+    code, status = "TOO_MANY_SCHEDULED", 409

@@ -231,3 +231,9 @@ class PresenceChanged(View, frozen=True, kw_only=True, tag_field="type", tag="pr
     user_id: UserId
     status: Status
     last_seen_at: datetime | None
+
+
+class Sync(View, frozen=True, kw_only=True, tag_field="type", tag="sync"):
+    """Something of the person's own has changed on another device: read `what` anew (drafts, saved, scheduled, mute, archive, blocks)."""
+
+    what: str

@@ -13,7 +13,9 @@ from plaza.chat.service import (
     ReactionService,
     ReadingService,
 )
+from plaza.chat.service.marks import DraftService, OwnSettingsService, SavedService
 from plaza.chat.service.presence import PresenceService
+from plaza.chat.service.scheduled import ScheduledService
 from plaza.chat.service.sockets import SocketService
 from plaza.chat.sockets import SocketController
 from plaza.core.composition import Context
@@ -30,6 +32,10 @@ context = Context(
         ReactionService,
         PinService,
         ReadingService,
+        SavedService,
+        DraftService,
+        OwnSettingsService,
+        ScheduledService,
         ChatData,
         PresenceService,
         SocketService,
@@ -43,10 +49,14 @@ context = Context(
         controllers.ReactionController,
         controllers.PinController,
         controllers.ReadingController,
+        controllers.SavedController,
+        controllers.DraftController,
+        controllers.ScheduledController,
+        controllers.OwnSettingsController,
         controllers.PresenceController,
         SocketController,
     ),
-    jobs=(jobs.forget_presence,),
+    jobs=(jobs.forget_presence, jobs.send_scheduled),
     personal_data=ChatData,
     api_background=(PresenceService,),
     declares=(admin.READ, admin.CONVERSATIONS),

@@ -2,17 +2,27 @@
 
 from plaza.chat.controllers.changes import HistoryController, PinController, ReactionController
 from plaza.chat.controllers.conversations import ConversationController, ParticipantController
+from plaza.chat.controllers.marks import (
+    DraftController,
+    OwnSettingsController,
+    SavedController,
+    ScheduledController,
+)
 from plaza.chat.controllers.messages import MessageController
 from plaza.chat.controllers.presence import PresenceController
 from plaza.chat.controllers.reading import ReadingController
 
 __all__ = [
     "ConversationController",
+    "DraftController",
     "HistoryController",
     "MessageController",
+    "OwnSettingsController",
     "ParticipantController",
     "PinController",
     "PresenceController",
     "ReactionController",
     "ReadingController",
+    "SavedController",
+    "ScheduledController",
 ]

@@ -15,6 +15,7 @@ class ChatSettings(msgspec.Struct, frozen=True):
     max_emoji: int = 20
     max_own_emoji: int = 5
     max_pins: int = 100
+    max_scheduled: int = 100
 
     def __post_init__(self) -> None:
         if self.max_participants < 2:
