@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from litestar import Controller, Request, Response, get, post
+from litestar import Controller, MediaType, Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromQuery, URLEncodedBody
+from msgspec import Meta
 
-from plaza.admin.errors import ForeignForm, SecondFactorMissing
+from plaza.admin.errors import ForeignForm
 from plaza.admin.schemas import AdminSettings
 from plaza.admin.service import VisitService
 from plaza.admin.site.pages import (
     BASE,
     COOKIE,
     HEADERS,
-    HTML,
     cookie_header,
     is_own_origin,
     local,
@@ -24,10 +24,10 @@ from plaza.admin.site.pages import (
     page,
     problem_page,
 )
-from plaza.core.errors import RateLimited, Unauthenticated
+from plaza.core.errors import InternalError, MfaEnrolmentRequired, RateLimited, Unauthenticated
 from plaza.core.http import ANONYMOUS, NOT_IDEMPOTENT, Client, limited
 from plaza.core.http.limits import UNLIMITED
-from plaza.core.http.problems import answer_problem, headers_of
+from plaza.core.http.problems import answer_problem, as_domain_error, headers_of
 from plaza.core.result import DomainError, Failure
 from plaza.core.settings import PlazaSettings
 from plaza.identity import CodeInvalid, LoginInput, MfaRequired, MfaVerifyInput, Origin
@@ -42,23 +42,27 @@ _LOGIN = {**ANONYMOUS, **NOT_IDEMPOTENT, **limited("login", "10/minute", by="ip"
 _TOKEN = {**ANONYMOUS, **NOT_IDEMPOTENT, **limited("token", "10/minute", by="ip", credential=True)}
 
 
+Text = Annotated[str, Meta(pattern=r"^[^\x00]*$")]  # PostgreSQL cannot store U+0000
+
+
 class LoginForm(msgspec.Struct, frozen=True):
-    identifier: str = ""
-    password: str = ""
-    next: str = ""
+    identifier: Text = ""
+    password: Text = ""
+    next: Text = ""
 
 
 class CodeForm(msgspec.Struct, frozen=True):
-    code: str = ""
-    next: str = ""
+    code: Text = ""
+    next: Text = ""
 
 
 def answer_page(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """Whatever keeps a form from being looked at at all."""
-    if not isinstance(error, DomainError):
+    told = as_domain_error(error)
+    if isinstance(told, InternalError):
         return answer_problem(request, error)
-    body, headers = problem_page(error)
-    return Response(body, status_code=error.status, media_type=HTML, headers=headers)
+    body, headers = problem_page(told)
+    return Response(body, status_code=told.status, media_type=MediaType.HTML, headers=headers)
 
 
 class EntranceController(Controller):
@@ -121,7 +125,7 @@ class EntranceController(Controller):
 
 
 def _login_page(next: str, identifier: str = "", refused: DomainError | None = None) -> Response[str]:
-    setup = isinstance(refused, SecondFactorMissing)
+    setup = isinstance(refused, MfaEnrolmentRequired)
     body = page("login.html", title="Log in", next=next, identifier=identifier, refused=refused, setup=setup)
     return _page(body, refused)
 
@@ -133,4 +137,4 @@ def _code_page(next: str, refused: DomainError | None = None, headers: dict[str,
 def _page(body: str, refused: DomainError | None, headers: dict[str, str] | None = None) -> Response[str]:
     status = refused.status if refused is not None else 200
     told = {name: value for name, value in headers_of(refused).items() if name == "Retry-After"} if refused else {}
-    return Response(body, status_code=status, media_type=HTML, headers={**HEADERS, **told, **(headers or {})})
+    return Response(body, status_code=status, media_type=MediaType.HTML, headers={**HEADERS, **told, **(headers or {})})

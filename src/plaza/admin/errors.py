@@ -11,12 +11,6 @@ class NotStaff(DomainError):
     code, status = "STAFF_ONLY", 403
 
 
-class SecondFactorMissing(DomainError):
-    """The staff site needs a second factor: set one up in your account first."""
-
-    code, status = "SECOND_FACTOR_MISSING", 403
-
-
 class RowNotFound(DomainError):
     """There is no such row, or not any more."""
 

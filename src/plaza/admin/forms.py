@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,9 @@ import msgspec
 from msgspec import inspect
 
 from plaza.core.errors import ValidationFailed
+
+# What browsers send of a time, without seconds and zone.
+_MINUTE = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ def read(kind: type[msgspec.Struct], form: Mapping[str, str]) -> msgspec.Struct:
         if each.kind == "flag":
             given[each.name] = text == "true"
         elif text:
-            given[each.name] = f"{text}Z" if each.kind == "time" else text
+            given[each.name] = _MINUTE.sub(r"\g<0>:00Z", text) if each.kind == "time" else text
         elif each.required:
             raise ValidationFailed(f"{each.label} is missing.")
     try:

@@ -62,6 +62,6 @@ def _equals(column: ColumnElement[Any], given: str) -> ColumnElement[bool]:
             return column == UUID(given)
         if kind is bool:
             return column.is_({"true": True, "false": False}[given])
+        return column == kind(given) if issubclass(kind, str) else false()  # also one of an enumeration
     except (ValueError, KeyError):
         return false()
-    return column == given if kind is str else false()

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from uuid import UUID
+from typing import Any
 
 from sqlalchemy import select
 
-from plaza.admin.service import OperationsService
+from plaza.admin.service import RETRY_JOB, OperationsService
 from plaza.core.actor import Actor
 from plaza.core.admin import Action, AdminView, Column
 from plaza.core.http import Permission
 from plaza.core.jobs.models import JobRow, JobState
 from plaza.core.result import ServiceResult
 
-READ_JOBS = Permission("admin.jobs_read", "See jobs and dead letters, without what they carry")
-RETRY_JOBS = Permission("admin.jobs_retry", "Retry jobs that were given up")
+READ_JOBS = Permission("jobs.read", "See jobs and dead letters, without what they carry", ("manager", "support"))
+RETRY_JOBS = Permission(RETRY_JOB, "Retry jobs that were given up", ("manager",))
 
 # Without payload and event: they are the business of the handler, and may hold what people wrote.
 _JOBS = select(
@@ -46,8 +46,8 @@ _COMMON = (
 )
 
 
-async def retry(actor: Actor, job_id: UUID, operations: OperationsService) -> ServiceResult[None]:
-    return await operations.retry_job(actor, job_id)
+async def retry(actor: Actor, row: Any, operations: OperationsService) -> ServiceResult[None]:
+    return await operations.retry_job(actor, row.id)
 
 
 RETRY = Action(

@@ -2,13 +2,13 @@
 
 A view only reads. What staff may do with a row is an action: a function that, like a job's, calls one command of a service.
 
-    async def ban(actor: Actor, user_id: UUID, given: BanInput, staff: StaffService) -> ServiceResult[None]:
-        return await staff.ban(actor, UserId(user_id), given.reason)
+    async def ban(actor: Actor, row: Any, given: BanInput, staff: StaffService) -> ServiceResult[StaffUserView]:
+        return await staff.ban(actor, row.id, given)
 
     USERS = AdminView(
-        name="users", title="Users", permission="identity.users_read",
+        name="users", title="Users", permission="users.read",
         rows=USERS_FOR_STAFF, columns=(Column("email"), Column("status", choices=tuple(UserStatus)), Column("created_at")),
-        actions=(Action("ban", "Ban", ban, permission="identity.users_ban", given=BanInput, danger=True),),
+        actions=(Action("ban", "Ban", ban, permission="users.ban", given=BanInput, danger=True),),
     )
 
 `rows` is a SELECT of the context's repository that names just what is to be seen. Secrets are refused by name when the site is built.
@@ -43,7 +43,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """`run` takes the actor, the row's key, `given` where that is a struct (its fields become a form), and its services by type.
+    """`run` takes the actor, the row as it was read, `given` where there is such a struct (its fields become a form), and services by type.
 
     It is offered where `when(row)` holds, and always asks before it acts: `asks` is the question. `done` is told afterwards.
     """

@@ -2,9 +2,72 @@
 
 from __future__ import annotations
 
-from plaza.core.admin import AdminView, Column
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from plaza.core.actor import Actor
+from plaza.core.admin import Action, AdminView, Column
+from plaza.core.result import ServiceResult
+from plaza.domain_events.identity import SessionId, UserId
 from plaza.identity.models import UserStatus
 from plaza.identity.repository import for_staff
+from plaza.identity.schemas import (
+    ROLES_READ,
+    USERS_BAN,
+    USERS_DEACTIVATE,
+    USERS_READ,
+    USERS_ROLES,
+    USERS_SESSIONS,
+    BanInput,
+    GrantInput,
+    GrantView,
+    ReasonInput,
+    StaffUserView,
+)
+from plaza.identity.service import RoleService, StaffService
+
+
+class RoleForm(msgspec.Struct, frozen=True, kw_only=True):
+    role: Annotated[str, Meta(max_length=40, description="As it is called under Roles: support, say.")]
+    expires_at: Annotated[datetime, Meta(title="Until")] | None = None
+
+
+async def ban(actor: Actor, row: Any, given: BanInput, staff: StaffService) -> ServiceResult[StaffUserView]:
+    return await staff.ban(actor, UserId(row.id), given)
+
+
+async def unban(actor: Actor, row: Any, staff: StaffService) -> ServiceResult[StaffUserView]:
+    return await staff.unban(actor, UserId(row.id))
+
+
+async def deactivate(actor: Actor, row: Any, given: ReasonInput, staff: StaffService) -> ServiceResult[StaffUserView]:
+    return await staff.deactivate(actor, UserId(row.id), given)
+
+
+async def reinstate(actor: Actor, row: Any, staff: StaffService) -> ServiceResult[StaffUserView]:
+    return await staff.reinstate(actor, UserId(row.id))
+
+
+async def end_sessions(actor: Actor, row: Any, staff: StaffService) -> ServiceResult[None]:
+    return await staff.end_sessions(actor, UserId(row.id))
+
+
+async def end_session(actor: Actor, row: Any, staff: StaffService) -> ServiceResult[None]:
+    return await staff.end_session(actor, UserId(row.user_id), SessionId(row.id))
+
+
+async def grant(actor: Actor, row: Any, given: RoleForm, roles: RoleService) -> ServiceResult[list[GrantView]]:
+    return await roles.grant(actor, UserId(row.id), GrantInput(role=given.role, expires_at=given.expires_at))
+
+
+async def revoke(actor: Actor, row: Any, roles: RoleService) -> ServiceResult[None]:
+    return await roles.revoke(actor, UserId(row.user_id), row.role)
+
+
+_OPEN = frozenset({UserStatus.ACTIVE, UserStatus.WAITLISTED})
 
 USERS = AdminView(
     name="users",
@@ -13,7 +76,7 @@ USERS = AdminView(
     group="People",
     icon="users",
     note="Accounts, open and closed.",
-    permission="identity.users_read",
+    permission=USERS_READ.name,
     rows=for_staff.USERS,
     columns=(
         Column("status", choices=tuple(UserStatus)),
@@ -28,9 +91,72 @@ USERS = AdminView(
         Column("email_verified_at", "E-mail proved", listed=False),
         Column("phone_verified_at", "Phone proved", listed=False),
         Column("waitlisted_until", "Waits until", listed=False),
+        Column("banned_until", listed=False),
+        Column("ban_reason", "Banned because", listed=False),
         Column("deleted_at", "Deleted", listed=False),
     ),
     search=("email", "phone", "username", "display_name"),
+    actions=(
+        Action(
+            "ban",
+            "Ban",
+            ban,
+            permission=USERS_BAN.name,
+            asks="All their sessions end, and they cannot log in until the ban is lifted or over. Without a time it has no end.",
+            done="Banned. Their sessions have ended.",
+            given=BanInput,
+            when=lambda row: row.status not in (UserStatus.PENDING, UserStatus.BANNED),
+            danger=True,
+        ),
+        Action(
+            "unban",
+            "Lift the ban",
+            unban,
+            permission=USERS_BAN.name,
+            asks="They can log in again.",
+            done="The ban is lifted.",
+            when=lambda row: row.status == UserStatus.BANNED,
+        ),
+        Action(
+            "end-sessions",
+            "End all sessions",
+            end_sessions,
+            permission=USERS_SESSIONS.name,
+            asks="They are logged out everywhere within a second, and can log in again.",
+            done="Their sessions have ended.",
+            when=lambda row: row.status in _OPEN,
+        ),
+        Action(
+            "grant",
+            "Grant a role",
+            grant,
+            permission=USERS_ROLES.name,
+            asks="What the role allows, they can do from their next request on. Without a time it has no end.",
+            done="The role is granted.",
+            given=RoleForm,
+            when=lambda row: row.status != UserStatus.PENDING,
+        ),
+        Action(
+            "deactivate",
+            "Deactivate",
+            deactivate,
+            permission=USERS_DEACTIVATE.name,
+            asks="The account is closed and its sessions end. The data stays.",
+            done="The account is closed.",
+            given=ReasonInput,
+            when=lambda row: row.status in _OPEN,
+            danger=True,
+        ),
+        Action(
+            "reinstate",
+            "Open again",
+            reinstate,
+            permission=USERS_DEACTIVATE.name,
+            asks="They can log in again.",
+            done="The account is open again.",
+            when=lambda row: row.status == UserStatus.DEACTIVATED and row.deleted_at is None,
+        ),
+    ),
 )
 
 SESSIONS = AdminView(
@@ -40,7 +166,7 @@ SESSIONS = AdminView(
     group="People",
     icon="laptop",
     note="Logins on devices, open and ended.",
-    permission="identity.users_read",
+    permission=USERS_SESSIONS.name,
     rows=for_staff.SESSIONS,
     columns=(
         Column("open"),
@@ -59,6 +185,18 @@ SESSIONS = AdminView(
         Column("revoked_reason", "Because", listed=False),
     ),
     search=("ip",),
+    actions=(
+        Action(
+            "end",
+            "End",
+            end_session,
+            permission=USERS_SESSIONS.name,
+            asks="The device is logged out within a second.",
+            done="The session has ended.",
+            when=lambda row: row.open,
+            danger=True,
+        ),
+    ),
 )
 
 ROLES = AdminView(
@@ -68,7 +206,7 @@ ROLES = AdminView(
     group="People",
     icon="user-shield",
     note="What they allow.",
-    permission="identity.roles_read",
+    permission=ROLES_READ.name,
     rows=for_staff.ROLES,
     columns=(Column("name"), Column("description"), Column("is_builtin", "Built in"), Column("permissions")),
     search=("name",),
@@ -81,7 +219,7 @@ GRANTS = AdminView(
     group="People",
     icon="key",
     note="Who has which role.",
-    permission="identity.roles_read",
+    permission=ROLES_READ.name,
     rows=for_staff.GRANTS,
     columns=(
         Column("user_id", "User", links_to="users"),
@@ -93,4 +231,15 @@ GRANTS = AdminView(
     ),
     order=("created_at",),
     search=("role",),
+    actions=(
+        Action(
+            "revoke",
+            "Revoke",
+            revoke,
+            permission=USERS_ROLES.name,
+            asks="What only this role allows, they can do no more from their next request on.",
+            done="The role is revoked.",
+            danger=True,
+        ),
+    ),
 )

@@ -7,7 +7,7 @@ from plaza.core.http import Permission
 from plaza.notifications.models import DeliveryState
 from plaza.notifications.repository import DELIVERIES_FOR_STAFF
 
-READ = Permission("notifications.read", "See who was sent which kind of message, and how it went")
+READ = Permission("deliveries.read", "See who was sent which kind of message, and how it went", ("manager", "support"))
 
 DELIVERIES = AdminView(
     name="deliveries",

@@ -1,10 +1,9 @@
 from plaza.admin.service.browsing import BadView, BrowsingService, filters_of, options_of
-from plaza.admin.service.operations import JOBS_READ, JOBS_RETRY, OperationsService
+from plaza.admin.service.operations import RETRY_JOB, OperationsService
 from plaza.admin.service.visits import VisitService
 
 __all__ = [
-    "JOBS_READ",
-    "JOBS_RETRY",
+    "RETRY_JOB",
     "BadView",
     "BrowsingService",
     "OperationsService",

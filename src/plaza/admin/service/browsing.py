@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import LargeBinary
@@ -17,6 +17,7 @@ from plaza.core.admin import Action, AdminView, Column
 from plaza.core.composition import Parts
 from plaza.core.db import Database
 from plaza.core.errors import NotFound, PermissionDenied, ValidationFailed
+from plaza.core.http import Permission
 from plaza.core.result import DomainError, ServiceResult, failure, success
 from plaza.core.service import Service, query
 
@@ -37,14 +38,16 @@ class Related(NamedTuple):
 class BrowsingService(Service):
     """`views` are those of all contexts; what their actions ask for is looked up once, at start."""
 
-    def __init__(self, db: Database, views: Sequence[AdminView], parts: Parts) -> None:
+    def __init__(
+        self, db: Database, views: Sequence[AdminView], permissions: Sequence[Permission], parts: Parts
+    ) -> None:
         super().__init__(db)
         self.rows = RowRepository(db)
         self.views = {view.name: view for view in views}
         if len(self.views) < len(views):
             raise BadView("two views have the same name")
         for view in views:
-            _check(view, self.views)
+            _check(view, self.views, {each.name for each in permissions})
         self._services = {
             (view.name, action.name): parts.arguments(action.run, skip=3 if action.given else 2)
             for view in views
@@ -97,7 +100,7 @@ class BrowsingService(Service):
         """Of no kind of its own, so that what the action's service refuses is passed on as it is."""
         try:
             action, row = (await self.action(actor, name, action_name, key)).unwrap()
-            arguments = [actor, getattr(row, self.views[name].key)]
+            arguments = [actor, row]
             if action.given is not None:
                 arguments.append(forms.read(action.given, form))
         except DomainError as refused:
@@ -125,7 +128,7 @@ def options_of(view: AdminView, column: Column) -> Sequence[tuple[str, str]]:
     return [(each, each) for each in column.choices]
 
 
-def _check(view: AdminView, views: Mapping[str, AdminView]) -> None:
+def _check(view: AdminView, views: Mapping[str, AdminView], permissions: Collection[str]) -> None:
     selected = source(view).c
     for name in (*(each.name for each in view.columns), view.key, *view.order, *view.search):
         if name not in selected:
@@ -136,3 +139,6 @@ def _check(view: AdminView, views: Mapping[str, AdminView]) -> None:
     for each in view.columns:
         if each.links_to and each.links_to not in views:
             raise BadView(f"{view.name}: {each.name} leads to {each.links_to}, which is no view")
+    for name in (view.permission, *(each.permission for each in view.actions)):
+        if name not in permissions:
+            raise BadView(f"{view.name}: no context declares the permission {name}")

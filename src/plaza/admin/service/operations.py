@@ -12,7 +12,7 @@ from plaza.core.jobs import JobService
 from plaza.core.result import ServiceResult, failure, success
 from plaza.core.service import Service, command
 
-JOBS_READ, JOBS_RETRY = "admin.jobs_read", "admin.jobs_retry"
+RETRY_JOB = "jobs.retry"
 
 
 class OperationsService(Service):
@@ -22,7 +22,7 @@ class OperationsService(Service):
 
     @command(PermissionDenied, JobService.retry, AuditService.record)
     async def retry_job(self, actor: Actor, job_id: UUID) -> ServiceResult[None]:
-        if not actor.may(JOBS_RETRY):
+        if not actor.may(RETRY_JOB):
             return failure(PermissionDenied())
         (await self.jobs.retry(job_id)).unwrap()
         entry = AuditEntry(action="core.job_retried", subject_type="job", subject_id=str(job_id), actor=actor)

@@ -8,14 +8,14 @@ from __future__ import annotations
 import hashlib
 import secrets
 
-from plaza.admin.errors import NotStaff, SecondFactorMissing
+from plaza.admin.errors import NotStaff
 from plaza.admin.gateways import VisitStore
 from plaza.admin.schemas import AdminSettings, StoredVisit, Tokens, Visit
 from plaza.core.actor import Actor
 from plaza.core.clock import Clock
 from plaza.core.crypto import Vault
 from plaza.core.db import Database
-from plaza.core.errors import Unauthenticated, Unavailable
+from plaza.core.errors import MfaEnrolmentRequired, Unauthenticated, Unavailable
 from plaza.core.http import Authenticator
 from plaza.core.result import DomainError, Failure, ServiceResult, failure, success
 from plaza.core.service import Service, flow
@@ -51,12 +51,12 @@ class VisitService(Service):
         self.clock, self.vault, self.settings, self.visits = clock, vault, settings, visits
         self.authenticator, self.logins, self.factors, self.sessions = authenticator, logins, factors, sessions
 
-    @flow(LoginService.login, NotStaff, SecondFactorMissing, Unauthenticated, Unavailable)
+    @flow(LoginService.login, NotStaff, MfaEnrolmentRequired, Unauthenticated, Unavailable)
     async def enter(self, given: LoginInput, origin: Origin) -> ServiceResult[str]:
         """What the cookie of a new visit holds."""
         return await self._begin((await self.logins.login(given, origin)).unwrap())
 
-    @flow(MfaService.verify, NotStaff, SecondFactorMissing, Unauthenticated, Unavailable)
+    @flow(MfaService.verify, NotStaff, MfaEnrolmentRequired, Unauthenticated, Unavailable)
     async def confirm(self, given: MfaVerifyInput, origin: Origin) -> ServiceResult[str]:
         """The second step of a login that answered MFA_REQUIRED."""
         return await self._begin((await self.factors.verify(given, origin)).unwrap())
@@ -110,7 +110,7 @@ class VisitService(Service):
         if not (actor.is_staff or actor.is_superuser) or actor.impersonator_id is not None:
             return NotStaff()
         if self.settings.require_mfa and "mfa" not in actor.methods:
-            return SecondFactorMissing()
+            return MfaEnrolmentRequired()
         return None
 
 

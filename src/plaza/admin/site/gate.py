@@ -106,7 +106,7 @@ class Gate:
             ):
                 raise ForeignForm
             form = await _form(receive)
-            if not hmac.compare_digest(form.get("csrftoken", ""), visit.csrf):
+            if not hmac.compare_digest(form.get("csrftoken", "").encode(), visit.csrf.encode()):
                 raise ForeignForm
             if path == "/leave":
                 await self._leave(scope, send)

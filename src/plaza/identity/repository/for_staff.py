@@ -21,6 +21,8 @@ USERS = (
         User.created_at,
         User.last_login_at,
         User.waitlisted_until,
+        User.banned_until,
+        User.ban_reason,
         User.deleted_at,
     )
     .select_from(User)
