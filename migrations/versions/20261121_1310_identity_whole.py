@@ -294,18 +294,11 @@ def upgrade() -> None:
         "identity_outside_session",
         sa.Column("hash", sa.LargeBinary(), nullable=False),
         sa.Column("session_id", sa.Uuid(), nullable=False),
-        sa.Column("user_id", sa.Uuid(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["user_id"], ["identity_user.id"], name=op.f("identity_outside_session_user_id_fkey"), ondelete="CASCADE"
-        ),
         sa.PrimaryKeyConstraint("hash", name=op.f("identity_outside_session_pkey")),
         sa.UniqueConstraint("session_id", name=op.f("identity_outside_session_session_id_key")),
     )
     op.create_index("identity_outside_session_created_idx", "identity_outside_session", ["created_at"], unique=False)
-    op.create_index(
-        op.f("identity_outside_session_user_id_idx"), "identity_outside_session", ["user_id"], unique=False
-    )
     op.create_table(
         "identity_passkey",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -597,7 +590,6 @@ def downgrade() -> None:
     op.drop_index(op.f("identity_mfa_challenge_user_id_idx"), table_name="identity_mfa_challenge")
     op.drop_index("identity_mfa_challenge_expires_idx", table_name="identity_mfa_challenge")
     op.drop_table("identity_mfa_challenge")
-    op.drop_index(op.f("identity_outside_session_user_id_idx"), table_name="identity_outside_session")
     op.drop_index("identity_outside_session_created_idx", table_name="identity_outside_session")
     op.drop_table("identity_outside_session")
     op.drop_index("identity_login_attempt_user_idx", table_name="identity_login_attempt")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -15,8 +16,8 @@ from plaza.core.result import Failure, ServiceResult, success
 from plaza.core.service import Service, command
 from plaza.domain_events.identity import UserId
 from plaza.identity.models import DeviceKey, LinkedAccount, Passkey, User, Way
-from plaza.identity.repository import UserRepository
 from plaza.identity.service import WaysIn
+from tests.support.callers import callers
 from tests.support.people import member
 from tests.support.stage import Stage
 
@@ -24,9 +25,9 @@ from tests.support.stage import Stage
 class Removal(Service):
     """Removes one linked account, as every owner of a way does."""
 
-    def __init__(self, plaza: Stage) -> None:
-        super().__init__(plaza.runtime.db)
-        self.ways, self.users = plaza[WaysIn], UserRepository(plaza.runtime.db)
+    def __init__(self, ways: WaysIn) -> None:
+        super().__init__(ways.db)
+        self.ways = ways
 
     @command(WaysIn.check_remains)
     async def of(self, user_id: UserId, id: UUID) -> ServiceResult[None]:
@@ -56,13 +57,13 @@ async def linked(plaza: Stage, user_id: UserId, provider: str) -> UUID:
     return id
 
 
-async def outcome(plaza: Stage, user_id: UserId, *without: UUID | Way) -> str:
-    result = await plaza[WaysIn].check_remains(user_id, without=without)
+async def outcome(ways: WaysIn, user_id: UserId, *without: UUID | Way) -> str:
+    result = await ways.check_remains(user_id, without=without)
     return result.error.code if isinstance(result, Failure) else "OK"
 
 
-async def test_an_account_without_any_way_is_told_so(plaza: Stage) -> None:
-    assert await outcome(plaza, await somebody(plaza)) == "LAST_LOGIN_METHOD"
+async def test_an_account_without_any_way_is_told_so(plaza: Stage, ways: WaysIn) -> None:
+    assert await outcome(ways, await somebody(plaza)) == "LAST_LOGIN_METHOD"
 
 
 @pytest.mark.parametrize(
@@ -74,18 +75,26 @@ async def test_an_account_without_any_way_is_told_so(plaza: Stage) -> None:
     ],
 )
 async def test_what_the_account_itself_holds_counts_until_it_goes(
-    plaza: Stage, way: Way, columns: dict[str, Any]
+    plaza: Stage, ways: WaysIn, way: Way, columns: dict[str, Any]
 ) -> None:
     ada = await somebody(plaza, **columns)
-    assert await outcome(plaza, ada) == "OK"
-    assert await outcome(plaza, ada, way) == "LAST_LOGIN_METHOD"
+    assert await outcome(ways, ada) == "OK"
+    assert await outcome(ways, ada, way) == "LAST_LOGIN_METHOD"
 
 
-async def test_a_number_that_is_not_proved_does_not_count(plaza: Stage) -> None:
-    assert await outcome(plaza, await somebody(plaza, phone="+4915123456789")) == "LAST_LOGIN_METHOD"
+async def test_a_number_that_is_not_proved_does_not_count(plaza: Stage, ways: WaysIn) -> None:
+    assert await outcome(ways, await somebody(plaza, phone="+4915123456789")) == "LAST_LOGIN_METHOD"
 
 
-async def test_each_key_and_each_linked_account_is_a_way(plaza: Stage) -> None:
+@pytest.fixture
+async def ways(plaza: Stage) -> AsyncIterator[WaysIn]:
+    """Where Google and GitHub are set up."""
+    variables = {"PLAZA_IDENTITY_OAUTH_GOOGLE_CLIENT_ID": "plaza", "PLAZA_IDENTITY_OAUTH_GITHUB_CLIENT_ID": "plaza"}
+    async with callers(plaza, **variables) as api:
+        yield api.runtime.parts[WaysIn]
+
+
+async def test_each_key_and_each_linked_account_is_a_way(plaza: Stage, ways: WaysIn) -> None:
     ada, now = await somebody(plaza), plaza.clock.now()
     passkey, device = uuid7(), uuid7()
     common = {"user_id": ada, "version": 1, "created_at": now, "public_key": b"key"}
@@ -103,17 +112,24 @@ async def test_each_key_and_each_linked_account_is_a_way(plaza: Stage) -> None:
         ),
         insert(DeviceKey).values(**common, id=device, device_name="Phone"),
     )
-    assert await outcome(plaza, ada, device) == await outcome(plaza, ada, passkey) == "OK"
-    assert await outcome(plaza, ada, device, passkey) == "LAST_LOGIN_METHOD"
+    assert await outcome(ways, ada, device) == await outcome(ways, ada, passkey) == "OK"
+    assert await outcome(ways, ada, device, passkey) == "LAST_LOGIN_METHOD"
     account = await linked(plaza, ada, "google")
-    assert await outcome(plaza, ada, device, passkey) == "OK"
-    assert await outcome(plaza, ada, device, passkey, account) == "LAST_LOGIN_METHOD"
+    assert await outcome(ways, ada, device, passkey) == "OK"
+    assert await outcome(ways, ada, device, passkey, account) == "LAST_LOGIN_METHOD"
 
 
-async def test_of_two_removals_at_once_the_second_sees_what_the_first_left(plaza: Stage) -> None:
+async def test_an_account_at_a_provider_that_is_not_set_up_any_more_does_not_count(plaza: Stage, ways: WaysIn) -> None:
+    ada = await somebody(plaza)
+    await linked(plaza, ada, "oidc:gone")
+    await linked(plaza, ada, "jwt:gone")
+    assert await outcome(ways, ada) == "LAST_LOGIN_METHOD"
+
+
+async def test_of_two_removals_at_once_the_second_sees_what_the_first_left(plaza: Stage, ways: WaysIn) -> None:
     ada = await somebody(plaza)
     accounts = [await linked(plaza, ada, provider) for provider in ("google", "github")]
-    removal = Removal(plaza)
+    removal = Removal(ways)
     results = await asyncio.gather(*(removal.of(ada, id) for id in accounts))
     assert sorted(isinstance(each, Failure) for each in results) == [False, True]
-    assert len(await plaza[WaysIn].ways.of(ada)) == 1
+    assert len(await ways.ways.of(ada)) == 1

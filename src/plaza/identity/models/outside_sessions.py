@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ForeignKey, Index, LargeBinary
+from sqlalchemy import Index, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
 from plaza.core.db import Base, Timestamped
-from plaza.identity.models.ids import SessionId, UserId
+from plaza.identity.models.ids import SessionId
 
 
 class OutsideSession(Timestamped, Base):
     """`hash` is of the issuer and its name for the session. `session_id` is the session here that stands for it.
 
-    That one may be purged before this row: a session that is gone has ended, and is not opened again under the same name.
+    That one, and its person, may go before this row does: a session that is gone has ended, and is not opened again under the same name.
     """
 
     __tablename__ = "identity_outside_session"
@@ -20,4 +20,3 @@ class OutsideSession(Timestamped, Base):
 
     hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     session_id: Mapped[SessionId] = mapped_column(unique=True)
-    user_id: Mapped[UserId] = mapped_column(ForeignKey("identity_user.id", ondelete="CASCADE"), index=True)

@@ -192,7 +192,7 @@ class OutsideSessionService(Service):
         now, place, id = self.clock.now(), whence(), SessionId(uuid7())
         user.last_login_at = now
         self.sessions.add(Session(**self._row(id, user.id, found, place.ip, place.user_agent)))
-        self.outside.add(OutsideSession(hash=hashed, session_id=id, user_id=user.id, created_at=now))
+        self.outside.add(OutsideSession(hash=hashed, session_id=id, created_at=now))
         await self.db.session.flush()
         entry = AuditEntry(
             action="identity.session_opened",

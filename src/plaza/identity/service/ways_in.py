@@ -7,7 +7,7 @@ What counts is what would work tomorrow:
                       an outside provider has vouched for does not count: no mail has ever been seen to arrive (`email_vouched_by`)
     phone             once a code came back from it, as long as this installation can send text messages
     passkey, device key
-    linked account
+    linked account    as long as its provider is set up here
 
 A second factor alone is no way in, and an API key belongs to a program.
 """
@@ -22,15 +22,19 @@ from plaza.core.result import ServiceResult, failure, success
 from plaza.core.service import Service, command
 from plaza.domain_events.identity import UserId
 from plaza.identity.errors import LastLoginMethod
+from plaza.identity.gateways.oauth import OutsideIssuers, OutsideProviders
 from plaza.identity.models import Way
 from plaza.identity.repository import UserRepository, WaysInRepository
 from plaza.identity.service.messages import Messages
 
 
 class WaysIn(Service):
-    def __init__(self, db: Database, messages: Messages) -> None:
+    def __init__(
+        self, db: Database, messages: Messages, providers: OutsideProviders, issuers: OutsideIssuers
+    ) -> None:
         super().__init__(db)
-        self.messages, self.users, self.ways = messages, UserRepository(db), WaysInRepository(db)
+        self.messages, self.providers, self.issuers = messages, providers, issuers
+        self.users, self.ways = UserRepository(db), WaysInRepository(db)
 
     @command(LastLoginMethod)
     async def check_remains(self, user_id: UserId, *, without: Collection[UUID | Way]) -> ServiceResult[None]:
@@ -42,7 +46,12 @@ class WaysIn(Service):
         await self.users.lock(user_id, deleted=True)
         remaining = [
             way
-            for way, id, _ in await self.ways.of(user_id)
-            if way not in without and id not in without and (way is not Way.PHONE or self.messages.can_text)
+            for way, id, provider in await self.ways.of(user_id)
+            if way not in without and id not in without and self._works(way, provider)
         ]
         return success(None) if remaining else failure(LastLoginMethod())
+
+    def _works(self, way: Way, provider: str | None) -> bool:
+        if way is Way.PHONE:
+            return self.messages.can_text
+        return provider is None or provider in self.providers or provider in self.issuers

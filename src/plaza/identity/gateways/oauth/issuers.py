@@ -50,6 +50,10 @@ class OutsideIssuers:
         if plaza.is_production and any(each.jwks_url.startswith("http://") for each in self._by_issuer.values()):
             raise SettingsError("the keys of outside issuers are fetched over https:// in production")
 
+    def __contains__(self, provider: str) -> bool:
+        """Whether people of this provider can come with tokens at present."""
+        return any(provider_of(each) == provider for each in self._by_issuer.values())
+
     def issuer_of(self, token: str) -> JwtIssuer | None:
         """Whose token it says it is. Only decides who has to verify it."""
         if not self._by_issuer or (payload := unverified_payload(token)) is None:
@@ -109,11 +113,15 @@ def claim_of(claims: Any, path: Path | None) -> Any:
     return claims
 
 
+def provider_of(issuer: JwtIssuer) -> str:
+    return issuer.provider or f"jwt:{issuer.name}"
+
+
 def _identity(issuer: JwtIssuer, claims: _Claims, everything: Any) -> OutsideIdentity:
     email = _line(claim_of(everything, issuer.email_claim))
     is_verified = issuer.email_verified_claim is None or claim_of(everything, issuer.email_verified_claim) is True
     return OutsideIdentity(
-        provider=issuer.provider or f"jwt:{issuer.name}",
+        provider=provider_of(issuer),
         subject=claims.sub,
         email=email,
         is_vouched=email is not None and is_verified and vouches_for(issuer.email_domains, email),

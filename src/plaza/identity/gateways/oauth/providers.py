@@ -49,6 +49,7 @@ class OutsideProviders:
             raise SettingsError("identity providers are spoken to over https:// in production")
 
     def __contains__(self, name: str) -> bool:
+        """Whether anybody can come by it at present."""
         return name in self._by_name
 
     def browser(self, name: str) -> OutsideProvider:
