@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -22,6 +22,9 @@ from plaza.notifications import NotificationService, NotificationsSettings, SmsR
 from plaza.notifications.gateways import DeliveryRefused, DevelopmentOutbox, NoSmsGateway, TwilioGateway, sms_gateway
 from plaza.notifications.gateways.sms import SmsNotSent
 from plaza.notifications.schemas import TextMessage
+from tests.support.clock import ManualClock
+from tests.support.jobs import working
+from tests.support.waiting import eventually
 
 from .conftest import Rows
 from .mail_server import self_signed
@@ -101,6 +104,26 @@ async def test_an_answer_that_no_provider_gives_means_nothing(server: SmsServer,
     with pytest.raises(SmsNotSent):
         await TwilioGateway(configured(server)).send(MESSAGE)
     assert len(server.posted) == 1
+
+
+async def test_a_message_that_was_not_taken_is_tried_again_under_the_same_id(
+    server: SmsServer, jobs: Jobs, service: NotificationService, rows: Rows, clock: ManualClock
+) -> None:
+    """And nothing of it stands in the job that failed."""
+    service.sms = TwilioGateway(configured(server))
+    server.problem(503, 20503, "Body 654321 not now")
+    (await service.notify("shop.code", MESSAGE.to, {"code": "654321"})).unwrap()
+    async with working(jobs):
+        await eventually(lambda: rows("select 1 from core_job where failures = 1"))
+        (failed,) = await rows("select * from core_job where failures > 0")
+        assert "SmsNotSent" in failed.error
+        assert "654321" not in str(failed)
+        clock.advance(timedelta(minutes=5))
+        await eventually(lambda: rows("select 1 from notifications_delivery where state = 'sent'"))
+    assert server.accepted == [{"To": MESSAGE.to.phone, "From": "+15005550006", "Body": "654321 is your code."}]
+    (delivery,) = await rows("select id, message_id from notifications_delivery")
+    assert [each.headers["idempotency-key"] for each in server.posted] == [str(delivery.id)] * 2
+    assert delivery.message_id == f"SM{1:032x}"
 
 
 async def test_wrong_credentials_are_worth_another_try(server: SmsServer) -> None:
