@@ -34,7 +34,9 @@ from plaza.core.http.limits import UNLIMITED, RequestLimits
 from plaza.core.http.openapi import DeclaredErrors, document
 from plaza.core.http.problems import answer_problem
 from plaza.core.http.request import PlazaRequest, provide_client, provide_page
+from plaza.core.http.storage import StorageController
 from plaza.core.ratelimit import RateLimits
+from plaza.core.storage import LocalStorage
 from plaza.core.telemetry.tracing import traced
 from plaza.identity import IdentitySettings
 
@@ -47,6 +49,8 @@ def litestar(runtime: Runtime) -> Litestar:
     parts, plaza = runtime.parts, runtime.configuration.plaza
     controllers = [bind(each, parts, "app") for each in (SiteController, HealthController)]
     controllers += [bind(each, parts, context.name) for context in CONTEXTS for each in context.controllers]
+    if LocalStorage in parts:
+        controllers.append(bind(StorageController, parts, "app"))
     if not plaza.is_production:
         controllers.append(bind(DevelopmentController, parts, "app"))
         controllers += [bind(each, parts, context.name) for context in CONTEXTS for each in context.development]

@@ -58,14 +58,14 @@ class PersonalDataHolders:
     """
 
     def __init__(self) -> None:
-        self._holders: dict[str, PersonalData] = {}
+        self.by_context: Mapping[str, PersonalData] = {}
 
     def add(self, context: str, holder: PersonalData) -> None:
-        self._holders = {context: holder, **self._holders}
+        """A context above all that were added before."""
+        self.by_context = {context: holder, **self.by_context}
 
-    @property
-    def by_context(self) -> Mapping[str, PersonalData]:
-        return self._holders
+    def add_lowest(self, context: str, holder: PersonalData) -> None:
+        self.by_context = {**self.by_context, context: holder}
 
 
 def document(name: str, value: Any) -> Piece:

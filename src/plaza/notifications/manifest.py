@@ -11,6 +11,7 @@ context = Context(
     settings=NotificationsSettings,
     gateways={MailGateway: mail_gateway, SmsGateway: sms_gateway},
     services=(NotificationService,),
+    personal_data=NotificationService,
     development=(controllers.OutboxController,),
     jobs=(jobs.deliver,),
     crons=(jobs.purge,),

@@ -45,7 +45,7 @@ class Delivery(Versioned, Timestamped, Base):
     id: Mapped[NotificationId] = mapped_column(primary_key=True)
     kind: Mapped[str]
     channel: Mapped[str]
-    recipient: Mapped[str]
+    recipient: Mapped[str] = mapped_column(index=True)
     recipient_name: Mapped[str]
     data: Mapped[str | None]
     expires_at: Mapped[datetime | None]
@@ -57,6 +57,9 @@ class Delivery(Versioned, Timestamped, Base):
     @property
     def is_queued(self) -> bool:
         return self.state is DeliveryState.QUEUED
+
+    def forget_recipient(self) -> None:
+        self.recipient = self.recipient_name = ""
 
     @DELIVERY.move
     def send(self, at: datetime, message_id: str) -> None:

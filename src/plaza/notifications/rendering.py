@@ -40,6 +40,10 @@ class Templates:
             raise UnknownNotification(f"{kind} by {channel}")
         return declared
 
+    def keeps_recipient(self, kind: str) -> bool:
+        """Also of a type that no context declares any more."""
+        return kind not in self._types or self._types[kind].keeps_recipient
+
     def mail(self, kind: str, data: Mapping[str, str]) -> RenderedMail:
         """Raises UnknownNotification, jinja2.TemplateError."""
         declared = self.check(kind, "email")

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from uuid import UUID
 
 from sqlalchemy import Row, delete, select, update
 
@@ -12,6 +13,7 @@ from plaza.domain_events.notifications import NotificationId
 from plaza.notifications.models import Delivery, DeliveryState, OutboxItem
 
 _PURGED_AT_ONCE = 10_000
+_READ_AT_ONCE = 500
 
 # What staff see: to whom and how it went, not what it says.
 DELIVERIES_FOR_STAFF = select(
@@ -74,10 +76,40 @@ class DeliveryRepository(Repository[Delivery]):
         connection = await self.db.session.connection()
         return (await connection.execute(delete(Delivery).where(Delivery.id.in_(old)))).rowcount
 
+    async def of(self, recipients: Collection[str]) -> AsyncIterator[dict[str, Any]]:
+        """The oldest first."""
+        after = UUID(int=0)
+        columns = (
+            Delivery.id,
+            Delivery.kind,
+            Delivery.channel,
+            Delivery.recipient,
+            Delivery.state,
+            Delivery.created_at,
+        )
+        wanted = select(*columns).where(Delivery.recipient.in_(recipients)).order_by(Delivery.id).limit(_READ_AT_ONCE)
+        while True:
+            async with self.db.reading() as connection:
+                rows = (await connection.execute(wanted.where(Delivery.id > after))).mappings().all()
+            for row in rows:
+                yield dict(row)
+            if len(rows) < _READ_AT_ONCE:
+                return
+            after = rows[-1]["id"]
+
+    async def erase(self, recipients: Collection[str], limit: int) -> int:
+        theirs = select(Delivery.id).where(Delivery.recipient.in_(recipients)).limit(limit)
+        connection = await self.db.session.connection()
+        return (await connection.execute(delete(Delivery).where(Delivery.id.in_(theirs)))).rowcount
+
 
 class OutboxRepository:
     def __init__(self, db: Database) -> None:
         self.db = db
+
+    async def erase(self, recipients: Collection[str]) -> int:
+        connection = await self.db.session.connection()
+        return (await connection.execute(delete(OutboxItem).where(OutboxItem.recipient.in_(recipients)))).rowcount
 
     async def latest(self, limit: int) -> Sequence[Row[tuple[str, str, str, str, datetime]]]:
         """Channel, recipient, subject, body, time; the newest first."""

@@ -26,13 +26,14 @@ class NotificationType:
     """Declared in a context's manifest. `template` is "<context>/<name>": in that context's templates/ lie `<name>.txt` and `<name>.html`
 
     for mail, `<name>.sms.txt` for text messages, as `channels` say. `subject` (of mail) and the templates are Jinja and see the data
-    that `notify` was given; a name that is not in it is an error.
+    that `notify` was given; a name that is not in it is an error. Without `keeps_recipient` it is forgotten whom it went to, once it has.
     """
 
     name: str
     template: str
     subject: str = ""
     channels: tuple[Channel, ...] = ("email",)
+    keeps_recipient: bool = True
 
 
 class EmailRecipient(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timedelta
 
 from plaza.core.clock import Clock
 from plaza.core.crypto import Sealed, Vault
 from plaza.core.db import Database
 from plaza.core.ids import uuid7
+from plaza.core.personal_data import Erased, Person, Piece, lines
 from plaza.core.result import ServiceResult, success
 from plaza.core.service import Service, command, flow, query
 from plaza.core.settings import PlazaSettings
@@ -33,6 +34,7 @@ from plaza.notifications.schemas import (
 
 _OUTBOX_SHOWS = 500
 _ERROR_LENGTH = 300
+_ERASED_AT_ONCE = 5_000
 
 
 class NotificationService(Service):
@@ -105,12 +107,14 @@ class NotificationService(Service):
     async def mark_sent(self, id: NotificationId, message_id: str) -> ServiceResult[None]:
         if (delivery := await self.deliveries.lock(id)) is not None and delivery.is_queued:
             delivery.send(self.clock.now(), message_id)
+            self._forget(delivery)
         return success(None)
 
     @command()
     async def mark_failed(self, id: NotificationId, error: str) -> ServiceResult[None]:
         if (delivery := await self.deliveries.lock(id)) is not None and delivery.is_queued:
             delivery.fail(self.clock.now(), error)
+            self._forget(delivery)
         return success(None)
 
     @command()
@@ -128,6 +132,22 @@ class NotificationService(Service):
             for row in await self.outbox_items.latest(_OUTBOX_SHOWS)
         ]
         return success(OutboxView(items=items))
+
+    async def export(self, person: Person) -> AsyncIterator[Piece]:
+        """What was sent to their contacts, and when; what it said is kept nowhere."""
+        yield lines("messages", self.deliveries.of(person.contacts))
+
+    @command()
+    async def erase(self, person: Person) -> ServiceResult[Erased]:
+        """Also what still waits to be sent."""
+        messages = await self.deliveries.erase(person.contacts, _ERASED_AT_ONCE)
+        items = await self.outbox_items.erase(person.contacts)
+        counts = {"messages": messages, "outbox_items": items}
+        return success(Erased(counts, finished=messages < _ERASED_AT_ONCE))
+
+    def _forget(self, delivery: Delivery) -> None:
+        if not self.templates.keeps_recipient(delivery.kind):
+            delivery.forget_recipient()
 
     async def _send(self, id: NotificationId, waiting: Waiting) -> str:
         data: dict[str, str] = self.vault.open(Sealed(waiting.data), dict[str, str])

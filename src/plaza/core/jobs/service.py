@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from plaza.core.jobs.errors import JobNotDead, JobNotFound
 from plaza.core.jobs.models import JobRow, JobState
 from plaza.core.jobs.outbox import NOTIFY
 from plaza.core.jobs.settings import JobSettings
+from plaza.core.personal_data import Erased, Person, Piece
 from plaza.core.result import ServiceResult, success
 from plaza.core.schemas import View
 from plaza.core.service import Service, command, query
@@ -29,6 +31,12 @@ _PURGE = text(
     """delete from core_job where id in (
         select id from core_job where state = :state and ended_at < :before order by ended_at limit :most)"""
 )
+# No index serves it: a walk through the ended jobs of the last days.
+_FORGET = text(
+    """delete from core_job where state in ('done', 'dead')
+      and exists (select from unnest(cast(:named as text[])) as name where strpos(cast(payload as text), name) > 0)"""
+)
+_FORGET_RESULTS = text("delete from core_idempotency where caller = :caller")
 PURGED_AT_ONCE = 20_000
 
 
@@ -113,6 +121,21 @@ class JobService(Service):
             given = {"state": state.value, "before": before, "most": PURGED_AT_ONCE}
             purged += (await connection.execute(_PURGE, given)).rowcount
         return success(purged)
+
+    async def export(self, person: Person) -> AsyncIterator[Piece]:
+        """Nothing: what passes through here belongs to the contexts, and is gone in days."""
+        pieces: tuple[Piece, ...] = ()
+        for piece in pieces:
+            yield piece
+
+    @command()
+    async def erase(self, person: Person) -> ServiceResult[Erased]:
+        """Jobs that have ended and name the person or a contact of theirs, and what Idempotency-Keys stored for them."""
+        connection = await self.db.session.connection()
+        named = [str(person.user_id), *(f'"{contact}"' for contact in person.contacts)]
+        jobs = (await connection.execute(_FORGET, {"named": named})).rowcount
+        results = (await connection.execute(_FORGET_RESULTS, {"caller": str(person.user_id)})).rowcount
+        return success(Erased({"jobs": jobs, "stored_results": results}))
 
     @command()
     async def purge_stored_results(self) -> ServiceResult[None]:

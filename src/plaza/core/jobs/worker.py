@@ -20,6 +20,7 @@ from plaza.core.jobs.runner import Runner
 from plaza.core.jobs.service import JobService
 from plaza.core.jobs.settings import JobSettings
 from plaza.core.jobs.store import JobStore
+from plaza.core.personal_data import PersonalDataHolders
 from plaza.core.settings import PlazaSettings
 from plaza.core.telemetry.metrics import JOBS_DEAD, JOBS_WAITING
 
@@ -33,7 +34,7 @@ class Jobs:
     """What every process knows of jobs: who handles what, and how they are written. `outbox` belongs to the `Database`."""
 
     def __init__(self, parts: Parts) -> None:
-        parts.one(JobService)
+        parts[PersonalDataHolders].add_lowest("core", parts.one(JobService))
         self.parts = parts
         self.registry = Registry([core, *parts.contexts])
         self.outbox = JobOutbox(self.registry, parts[Clock])

@@ -4,9 +4,11 @@ from plaza.identity.controllers.addresses import AddressController
 from plaza.identity.controllers.api_keys import ApiKeyController
 from plaza.identity.controllers.device_keys import DeviceKeyController, DeviceLoginController
 from plaza.identity.controllers.emails import EmailController
+from plaza.identity.controllers.leaving import LeavingController
 from plaza.identity.controllers.logins import LoginController
 from plaza.identity.controllers.magic_links import MagicLinkController
 from plaza.identity.controllers.mfa import MfaController, MfaLoginController
+from plaza.identity.controllers.oauth import LinkedAccountController, OAuthController
 from plaza.identity.controllers.passkeys import PasskeyController, PasskeyLoginController
 from plaza.identity.controllers.passwords import PasswordController
 from plaza.identity.controllers.phones import PhoneController
@@ -24,10 +26,13 @@ __all__ = [
     "DeviceLoginController",
     "EmailController",
     "KeyController",
+    "LeavingController",
+    "LinkedAccountController",
     "LoginController",
     "MagicLinkController",
     "MfaController",
     "MfaLoginController",
+    "OAuthController",
     "PasskeyController",
     "PasskeyLoginController",
     "PasswordController",

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from litestar import Controller, get, patch, post
+from litestar import Controller, delete, get, patch, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody
 
 from plaza.core.actor import Actor
-from plaza.core.http import NOT_IDEMPOTENT, READING, WHILE_WAITLISTED, limited
+from plaza.core.http import NOT_IDEMPOTENT, READING, STEP_UP, WHILE_WAITLISTED, limited
 from plaza.domain_events.identity import UserId
 from plaza.identity.controllers.parts import PREFIX
 from plaza.identity.schemas import (
     Card,
+    ErasureView,
     LookupInput,
     ProfilePatch,
     ProfileView,
@@ -21,6 +22,7 @@ from plaza.identity.schemas import (
     UserView,
 )
 from plaza.identity.service import (
+    LeavingService,
     ProfileService,
 )
 
@@ -29,6 +31,7 @@ class UserController(Controller):
     path = PREFIX
     tags = ("users",)
     profiles: ProfileService
+    leaving: LeavingService
 
     @get("/user", opt=WHILE_WAITLISTED)
     async def me(self, actor: NamedDependency[Actor]) -> UserView:
@@ -37,6 +40,11 @@ class UserController(Controller):
     @patch("/user", opt=WHILE_WAITLISTED)
     async def change_me(self, actor: NamedDependency[Actor], data: JSONBody[UserPatch]) -> UserView:
         return (await self.profiles.change_user(actor, data)).unwrap()
+
+    @delete("/user", status_code=202, opt={**STEP_UP, **WHILE_WAITLISTED})
+    async def delete_account(self, actor: NamedDependency[Actor], erase_texts: FromQuery[bool] = False) -> ErasureView:
+        """Closes the account at once and for good, and erases the person everywhere. With `erase_texts` also what they wrote to others."""
+        return (await self.leaving.delete(actor, erase_texts=erase_texts)).unwrap()
 
     @get("/profile", opt=WHILE_WAITLISTED)
     async def profile(self, actor: NamedDependency[Actor]) -> ProfileView:
