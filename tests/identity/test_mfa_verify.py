@@ -7,15 +7,17 @@ from datetime import timedelta
 import httpx
 import pytest
 
+from plaza.app.runtime import Runtime
+from plaza.core.crypto import Sealed, Vault
 from plaza.core.result import Failure
 from plaza.identity import TokenService
 from plaza.identity.models import EndReason
 from plaza.identity.schemas import MfaVerifyInput
 from plaza.identity.service import MfaService, TotpService
-from tests.identity.authenticators import an_app, half_login, rows, verify_code, verify_recovery
+from tests.identity.authenticators import an_app, half_login, outcome, rows, verify_code, verify_recovery
 from tests.identity.builders import HERE, PASSWORD, a_person, is_accepted, logged_in, wrong
 from tests.support.clock import ManualClock
-from tests.support.stage import Stage
+from tests.support.stage import Stage, configuration_for
 
 AUTH = "/api/v1/auth"
 
@@ -80,6 +82,23 @@ async def test_clocks_may_differ_by_a_step(plaza: Stage, clock: ManualClock, ste
     app = await an_app(plaza, person)
     clock.advance(timedelta(minutes=2))
     assert await verify_code(plaza, await half_login(plaza, person), app.code(steps)) == expected
+
+
+async def test_an_app_in_use_outlives_the_secret_that_sealed_it(plaza: Stage) -> None:
+    person = await a_person(plaza)
+    app = await an_app(plaza, person)
+    settings, renewed = plaza.configuration.plaza, "another secret of this installation, long enough"
+    variables = {"PLAZA_SECRET_KEY": renewed, "PLAZA_SECRET_KEY_FALLBACKS": settings.secret_key}
+    runtime = Runtime(
+        configuration_for(settings.database_url, settings.redis_url, **variables), "renewed", clock=plaza.clock
+    )
+    try:
+        given = MfaVerifyInput(mfa_token=await half_login(plaza, person), code=app.code())
+        assert outcome(await runtime.parts[MfaService].verify(given, HERE)) == "OK"
+    finally:
+        await runtime.close()
+    [sealed] = await rows(plaza, "select sealed_secret from identity_totp_device")
+    assert Vault(renewed).open(Sealed[str](sealed)) == app.secret
 
 
 async def test_tries_are_written_down(plaza: Stage) -> None:

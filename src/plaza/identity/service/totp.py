@@ -120,12 +120,17 @@ class TotpService(Service):
         if device is None or step is None:
             return False
         device.last_used_step = step
+        # Under the present secret of the installation: what is in use outlives the earlier ones.
+        device.sealed_secret = self.vault.seal(self._secret(device)).ciphertext
         await self.db.session.flush()
         return True
 
+    def _secret(self, device: TotpDevice) -> str:
+        return self.vault.open(Sealed[str](device.sealed_secret))
+
     def _step(self, device: TotpDevice, code: str, now: datetime) -> int | None:
         """The time step whose code this is, if no code of it or of a later one was accepted."""
-        totp = pyotp.TOTP(self.vault.open(Sealed[str](device.sealed_secret)))
+        totp = pyotp.TOTP(self._secret(device))
         current, used = totp.timecode(now), device.last_used_step
         given = "".join(code.split()).encode()
         matching = [step for step in (current + each for each in _STEPS) if _matches(totp, step, given)]
