@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import httpx
-from cryptography.hazmat.primitives import serialization
 from joserfc.jwk import ECKey
 from sqlalchemy import text
 
@@ -111,9 +110,6 @@ def pkce() -> tuple[str, str]:
 
 def variables(provider: Provider, **oidc: Any) -> dict[str, str]:
     acme = {"name": "acme", "issuer": provider.issuer, "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, **oidc}
-    pem = APPLE_KEY.raw_value.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
     return {
         "PLAZA_PUBLIC_URL": HOME,
         "PLAZA_IDENTITY_OAUTH_REDIRECT_URLS": f"{APP},https://app.example/cb?kept=1",
@@ -125,7 +121,7 @@ def variables(provider: Provider, **oidc: Any) -> dict[str, str]:
         "PLAZA_IDENTITY_OAUTH_APPLE_CLIENT_ID": "plaza.services",
         "PLAZA_IDENTITY_OAUTH_APPLE_TEAM_ID": "TEAM123456",
         "PLAZA_IDENTITY_OAUTH_APPLE_KEY_ID": "KEY1234567",
-        "PLAZA_IDENTITY_OAUTH_APPLE_PRIVATE_KEY": pem.decode().replace("\n", "\\n"),
+        "PLAZA_IDENTITY_OAUTH_APPLE_PRIVATE_KEY": APPLE_KEY.as_pem(private=True).decode().replace("\n", "\\n"),
         "PLAZA_IDENTITY_OAUTH_APPLE_NATIVE_CLIENT_IDS": NATIVE_ID,
         "PLAZA_IDENTITY_OAUTH_APPLE_ISSUER": provider.issuer,
         "PLAZA_IDENTITY_OAUTH_GITHUB_CLIENT_ID": CLIENT_ID,

@@ -35,7 +35,10 @@ class Person:
 
 
 class Provider:
-    """`id_claims` and `id_header` change what is signed, `description` what discovery says, `instead` answers a path in place of the truth."""
+    """`id_claims` and `id_header` change what is signed, `description` what discovery says, `callback` what the browser brings back;
+
+    `instead` answers a path in place of the truth.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
@@ -94,7 +97,7 @@ class Provider:
             case "/.well-known/openid-configuration":
                 return reply({**self._description(), **self.description})
             case "/authorize" | "/login/oauth/authorize":
-                return self._authorize(query)
+                return self._authorize(query, None if path.startswith("/login") else self.issuer)
             case "/token" | "/login/oauth/access_token":
                 return self._token(form, headers)
             case "/keys":
@@ -117,11 +120,10 @@ class Provider:
             "token_endpoint_auth_methods_supported": ["client_secret_post"],
         }
 
-    def _authorize(self, query: dict[str, str]) -> Answer:
+    def _authorize(self, query: dict[str, str], iss: str | None) -> Answer:
         self.asked.append(query)
         code = secrets.token_urlsafe(16)
         self._codes[code] = query
-        iss = None if "/login/oauth/authorize" in self.requests else self.issuer
         back = {"code": code, "state": query["state"], "iss": iss, **self.callback}
         back_given = {name: value for name, value in back.items() if value is not None}
         return 302, {"location": f"{query['redirect_uri']}?{urlencode(back_given)}"}, b""
@@ -155,6 +157,15 @@ class Provider:
         listed = [(name.encode(), value.encode()) for name, value in extra.items()]
         await send({"type": "http.response.start", "status": status, "headers": listed})
         await send({"type": "http.response.body", "body": content})
+
+
+def encoded(value: Any) -> str:
+    """A segment of a token."""
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+
+def decoded(segment: str) -> bytes:
+    return base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
 
 
 def reply(value: Any, status: int = 200) -> Answer:

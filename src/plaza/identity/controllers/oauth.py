@@ -29,6 +29,7 @@ from plaza.identity.schemas import (
     LinkAccountInput,
     LinkedAccountView,
     NativeLogin,
+    ProviderView,
     Redirect,
     TokenPair,
 )
@@ -38,8 +39,8 @@ from plaza.identity.service import LinkedAccountService, OAuthService
 BROWSER = "plaza_oauth"
 _BROWSER_S = 900
 
-# Codes and states stand in these addresses: they are nobody's to keep or to pass on.
-_UNSEEN = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+# Codes and states stand in these addresses: they are nobody's to keep.
+_UNSEEN = {"Cache-Control": "no-store"}
 _WAY = {**ANONYMOUS, **NOT_IDEMPOTENT, **limited("oauth", "30/minute", by="ip", credential=True)}
 _LOGIN = {**TOKENS, **limited("oauth-login", "10/minute", by="ip", credential=True)}
 _Text = Annotated[str | None, QueryParameter(max_length=4096)]
@@ -49,6 +50,11 @@ class OAuthController(TokenController):
     path = PREFIX
     tags = ("login",)
     oauth: OAuthService
+
+    @get("/oauth/providers", opt=ANONYMOUS)
+    async def offered(self) -> Page[ProviderView]:
+        """Which outside accounts can be logged in with here."""
+        return (await self.oauth.offered()).unwrap()
 
     @get(
         "/oauth/{provider:str}/authorize",
