@@ -104,11 +104,34 @@ def refusals_of(options: Mapping[str, Any]) -> tuple[type[DomainError], ...]:
     return tuple(found)
 
 
+def access_of(options: Mapping[str, Any], method: str) -> str:
+    """Who may call a route of these options, in the words of docs/authorization.md."""
+    is_persons_own = options.get("credentials") or options.get("permission")
+    words = []
+    if options.get("anonymous"):
+        if not options.get("credentials"):
+            return "anybody"
+        words.append("anybody without a token")
+    if (needed := options.get("permission")) is not None:
+        words.append(f"staff with {needed}")
+    else:
+        words.append("signed in recently" if options.get("step_up") else "signed in")
+    if not is_persons_own:
+        words += [f"key {_scope(options, method)}", "impersonator"]
+    if options.get("while_waitlisted"):
+        words.append("waitlisted")
+    return ", ".join(words)
+
+
 def _in_scope(actor: Actor, options: Mapping[str, Any], method: str) -> bool:
     if options.get("credentials") or options.get("permission"):
         return False
+    return actor.allows(_scope(options, method))
+
+
+def _scope(options: Mapping[str, Any], method: str) -> str:
     access = "read" if method in _SAFE or options.get("reading") else "write"
-    return actor.allows(f"{options.get('context', '')}:{access}")
+    return f"{options.get('context', '')}:{access}"
 
 
 def _came_with_token(scope: Mapping[str, Any]) -> bool:
