@@ -110,7 +110,8 @@ function mountLinked({ api, guard, notice }, providers) {
   }
 
   async function connect(name) {
-    const { url } = await guard.pass(() => api.mine("GET", `oauth/${encodeURIComponent(name)}/authorize?next=/account`));
+    const route = `oauth/${encodeURIComponent(name)}/link`;
+    const { url } = await guard.pass(() => api.mine("POST", route, { next: "/account" }));
     location.assign(url);
   }
 

@@ -6,7 +6,7 @@ import { mountProfile } from "./account-profile.js";
 import { mountSecurity } from "./account-security.js";
 import { mountSessions } from "./account-sessions.js";
 import { Api } from "./api.js";
-import { mountAuth, takeLink } from "./auth.js";
+import { mountAuth, PROVIDER_REFUSALS, takeLink } from "./auth.js";
 import { announce, byId, paintAvatar } from "./dom.js";
 import { Guard } from "./guard.js";
 
@@ -22,10 +22,13 @@ function showScreen(name) {
 
 async function start() {
   const link = takeLink();
-  const user = link === null ? await api.restore().catch(() => null) : null;
+  const isWayIn = link !== null && !["linked", "error"].includes(link.kind);
+  const user = isWayIn ? null : await api.restore().catch(() => null);
   auth = mountAuth({ api, demo: await demoPeople, providers: await providers, onLogin: enter });
   if (user !== null) {
     enter(user);
+    if (link?.kind === "linked") notice("The account is connected.");
+    if (link?.kind === "error") notice(PROVIDER_REFUSALS[link.token] ?? "Connecting it did not work. Please try again.");
     return;
   }
   showScreen("auth");

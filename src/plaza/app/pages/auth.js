@@ -8,15 +8,33 @@ const SCREENS = ["login", "signup", "code", "mfa", "magic", "phone", "reset", "n
 const RESEND_PAUSE_MS = 30_000;
 /** Where the verifier of a login link waits for the link: only this browser can use it. */
 const VERIFIER = "plaza-login-verifier";
-/** What the fragment of a link means: no server sees a fragment, and it leaves the address at once. */
-const LINK = /^#(verify|login|reset|oauth|oauth_error|undo)=([\w.~-]+)$/u;
+/** What an identity provider's refusal means to the person. */
+export const PROVIDER_REFUSALS = {
+  ACCOUNT_DISABLED: "This account cannot be used.",
+  LINK_REQUIRED: "Your address has an account here already. Log in another way, then connect the two on your account page.",
+  LINKED_ACCOUNT_TAKEN: "That account is connected to somebody else here.",
+  OAUTH_DENIED: "You did not allow it there.",
+  OAUTH_EMAIL_MISSING: "No address came along from there, and we need one.",
+  OAUTH_STATE_INVALID: "That took too long. Please try again.",
+};
 
-/** Takes the link that opened this page out of its address: {kind, token}, or null. */
+/** What the fragment of a mailed link means: no server sees a fragment. */
+const LINK = /^#(verify|login|reset|undo)=([\w.~-]+)$/u;
+
+/**
+ * What brought the browser here: {kind, token, next}, or null. A mailed link says so in its fragment, an identity
+ * provider by `?code=`, `?error=` or `?linked=`; either leaves the address at once.
+ */
 export function takeLink() {
-  const [, kind, token] = LINK.exec(location.hash) ?? [];
-  if (kind === undefined) return null;
-  history.replaceState(null, "", location.pathname + location.search);
-  return { kind, token };
+  const query = new URLSearchParams(location.search);
+  const [, mailed, token] = LINK.exec(location.hash) ?? [];
+  const given = ["code", "error", "linked"].find((name) => query.has(name));
+  if (mailed === undefined && given === undefined) return null;
+  const link = mailed ? { kind: mailed, token } : { kind: given, token: query.get(given), next: query.get("next") };
+  for (const name of ["code", "error", "linked", "next"]) query.delete(name);
+  const rest = query.size > 0 ? `?${query}` : "";
+  history.replaceState(null, "", location.pathname + rest);
+  return link;
 }
 
 /**
@@ -40,15 +58,17 @@ export function mountAuth({ api, demo, providers = [], onLogin }) {
     if (focus) (byId(`${name}-input`) ?? byId(`${name}-title`)).focus();
   }
 
-  function enter(user) {
+  /** `next` is where a login that began elsewhere on this site goes on. */
+  function enter(user, next = null) {
     for (const form of byId("screen-auth").querySelectorAll("form")) form.reset();
     byId("auth-notice").hidden = true;
     awaited = mfaToken = resetToken = null;
-    onLogin(user);
+    if (next?.startsWith("/") && !next.startsWith("//") && next !== location.pathname) location.assign(next);
+    else onLogin(user);
   }
 
   /** Through the gate: a second factor is asked for where the account has one. */
-  async function comeIn(route, body) {
+  async function comeIn(route, body, next = null) {
     let user;
     try {
       user = await api.enter(route, body);
@@ -60,7 +80,7 @@ export function mountAuth({ api, demo, providers = [], onLogin }) {
       show("mfa");
       return;
     }
-    enter(user);
+    enter(user, next);
   }
 
   function askCode(next) {
@@ -189,12 +209,12 @@ export function mountAuth({ api, demo, providers = [], onLogin }) {
   }
 
   /** What the opened link leads to; failures are told above the login form. */
-  async function follow({ kind, token }) {
+  async function follow({ kind, token, next }) {
     switch (kind) {
       case "verify":
         return comeIn("verify-email", { token });
-      case "oauth":
-        return comeIn("oauth/exchange", { code: token });
+      case "code":
+        return comeIn("oauth/exchange", { code: token }, next);
       case "login": {
         const verifier = localStorage.getItem(VERIFIER);
         await comeIn("magic-link/confirm", verifier === null ? { token } : { token, verifier });
@@ -208,7 +228,7 @@ export function mountAuth({ api, demo, providers = [], onLogin }) {
         await api.ask("email/change/undo", { token });
         throw new Error("Your earlier address is back, and every session has ended. Choose a new password by “Forgot your password?”.");
       default:
-        throw new Error("Logging in there did not work. Please try again.");
+        throw new Error(PROVIDER_REFUSALS[token] ?? "Logging in there did not work. Please try again.");
     }
   }
 

@@ -59,6 +59,7 @@ from plaza.identity.schemas.oauth import (
     NativeLogin,
     OutsideIdentity,
     OutsideToken,
+    ProviderView,
     Redirect,
 )
 from plaza.identity.schemas.passkeys import (
@@ -229,9 +230,9 @@ __all__ = [
     "PasskeyPatch",
     "PasskeyView",
     "PasswordOwner",
+    "Path",
     "PermissionView",
     "PhoneCodeInput",
-    "Path",
     "PhoneInput",
     "Preferences",
     "PreferencesPatch",
@@ -239,6 +240,7 @@ __all__ = [
     "ProfileView",
     "Proof",
     "ProviderSettings",
+    "ProviderView",
     "PublicKey",
     "ReasonInput",
     "RecoveryCodes",

@@ -39,6 +39,13 @@ class LinkAccountInput(Input, frozen=True, kw_only=True):
     next: Annotated[str, Meta(max_length=2000)] | None = None
 
 
+class ProviderView(View, frozen=True, kw_only=True):
+    """An outside account that can be logged in with: `name` as in the routes, `title` to be shown."""
+
+    name: str
+    title: str
+
+
 class AuthorizationUrl(View, frozen=True, kw_only=True):
     """Where to send the browser, within ten minutes."""
 

@@ -23,10 +23,10 @@ import structlog
 
 from plaza.core.actor import Actor
 from plaza.core.clock import Clock
-from plaza.core.db import Database
+from plaza.core.db import Database, Page
 from plaza.core.errors import OutsideServiceFailed, Unavailable, ValidationFailed
 from plaza.core.result import DomainError, ServiceResult, failure, success
-from plaza.core.service import Service, flow
+from plaza.core.service import Service, flow, query
 from plaza.core.settings import PlazaSettings
 from plaza.identity.errors import (
     CodeInvalid,
@@ -48,6 +48,7 @@ from plaza.identity.schemas import (
     NativeLogin,
     Origin,
     OutsideIdentity,
+    ProviderView,
     Redirect,
     TokenPair,
 )
@@ -84,6 +85,12 @@ class OAuthService(Service):
         self.accounts, self.attempts, self.tokens = accounts, attempts, tokens
         self.home = f"{plaza.base_url}/account"
         self.allowed = frozenset({self.home, f"{plaza.base_url}/", *settings.oauth_redirect_urls})
+
+    @query()
+    async def offered(self) -> ServiceResult[Page[ProviderView]]:
+        """What a page may offer; all of them on one page."""
+        names = self.providers.offered()
+        return success(Page([ProviderView(name=name, title=_title(name)) for name in names], None))
 
     @flow(ProviderNotConfigured, ValidationFailed, OutsideServiceFailed, Unavailable)
     async def begin(
@@ -207,6 +214,11 @@ class OAuthService(Service):
         if redirect_to not in self.allowed:
             raise ValidationFailed(errors={"redirect_to": ["This is not one of the allowed addresses."]})
         return redirect_to
+
+
+def _title(provider: str) -> str:
+    known = {"google": "Google", "apple": "Apple", "github": "GitHub"}
+    return known.get(provider) or provider.removeprefix("oidc:").replace("-", " ").title()
 
 
 def relative_path(given: str | None) -> str | None:

@@ -52,6 +52,10 @@ class OutsideProviders:
         """Whether anybody can come by it at present."""
         return name in self._by_name
 
+    def offered(self) -> list[str]:
+        """Those that a browser can be sent to."""
+        return sorted(name for name, each in self._by_name.items() if each.has_browser_flow)
+
     def browser(self, name: str) -> OutsideProvider:
         """Raises ProviderNotConfigured."""
         provider = self._by_name.get(name)
