@@ -146,11 +146,13 @@ async def test_a_second_factor_is_asked_for_and_a_recovery_code_stands_in(
     await log_out(nora)
     plaza.clock.advance(timedelta(seconds=30))
     await nora.log_in(MAIL, PASSWORD)
+    await expect(nora.part("mfa-input")).to_be_visible()
     await nora.part("mfa-input").press_sequentially(app.at(plaza.clock.now()))
     await expect(nora.part("me-name")).to_have_text("Nora")
 
     await log_out(nora)
     await nora.log_in(MAIL, PASSWORD)
+    await expect(nora.part("mfa-other")).to_be_visible()
     await nora.part("mfa-other").click()
     await nora.part("mfa-input").fill(codes[0])
     await nora.part("mfa-submit").click()
@@ -219,6 +221,7 @@ async def test_a_key_is_shown_once_and_revoked(plaza: Stage, open_window: OpenWi
 async def test_an_export_is_made_and_the_account_deleted(plaza: Stage, open_window: OpenWindow) -> None:
     nora = await account_of(plaza, open_window)
     await nora.part("export-start").click()
+    await expect(nora.part("export-link")).to_be_visible()
     link = await nora.part("export-link").get_attribute("href")
     assert link is not None
     made = await plaza.client().get(link[link.index("/", 8) :])  # the port is not the configured one

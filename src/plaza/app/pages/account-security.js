@@ -148,9 +148,12 @@ function mountTotp({ api, guard, notice }) {
     const confirmed = await ask({
       title: "Set up your authenticator app",
       body: [hint("Scan this with the app, or type the key into it."), image, text, link],
-      fields: [codeField("The code that the app shows")],
+      fields: [
+        codeField("The code that the app shows"),
+        { name: "end_other_sessions", label: "Log me out everywhere else", type: "checkbox" },
+      ],
       submit: "Turn on",
-      work: ({ code }) => guard.pass(() => api.mine("POST", "mfa/totp/confirm", { code })),
+      work: (given) => guard.pass(() => api.mine("POST", "mfa/totp/confirm", given)),
     });
     if (confirmed === null) return;
     await refresh();
