@@ -139,6 +139,7 @@ async def test_a_second_factor_is_asked_for_and_a_recovery_code_stands_in(
     app = pyotp.TOTP(await nora.part("totp-secret").inner_text())
     await nora.part("field-code").fill(app.at(plaza.clock.now()))
     await nora.part("submit").click()
+    await expect(nora.part("recovery-codes")).to_be_visible()
     codes = await nora.part("recovery-codes").get_by_role("listitem").all_inner_texts()
     await nora.part("submit").click()
     await expect(nora.part("totp-state")).to_contain_text("On")
