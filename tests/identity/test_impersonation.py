@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
+import websockets
 from sqlalchemy import text
 
 from plaza.core.db import PageRequest
 from plaza.core.errors import Unauthenticated
-from plaza.identity import SessionService, TokenService
+from plaza.identity import Origin, SessionService, TokenService
 from plaza.identity.errors import TokenStale
-from plaza.identity.schemas import ImpersonationView, ReasonInput
-from plaza.identity.service import ImpersonationService, RoleService, StaffService
+from plaza.identity.schemas import ImpersonationView, Proof, ReasonInput
+from plaza.identity.service import ImpersonationService, LoginGate, RoleService, StaffService
 from tests.identity.builders import HERE, Person, is_accepted, jobs_done, mails_to
 from tests.identity.staff import audited, code_of, somebody
 from tests.support.callers import callers
 from tests.support.clock import ManualClock
+from tests.support.outside import PATIENCE_S, Socket
 from tests.support.stage import Stage
 
 WHY = ReasonInput(reason="Ticket 4711")
@@ -190,3 +193,26 @@ async def test_the_person_hears_of_it_where_the_operator_wants_that(plaza: Stage
     await jobs_done(plaza)
     mails = await mails_to(plaza, ada.email, at_least=int(told))
     assert ["Ticket 4711" in each["body"] for each in mails] == [True] * told
+
+
+async def test_its_socket_is_closed_when_it_is_over(plaza: Stage, clock: ManualClock) -> None:
+    helper, ada = await two(plaza)
+    view = await started(plaza, helper, ada)
+    header = {"Authorization": f"Bearer {view.access_token}"}
+    async with websockets.connect(f"{plaza.socket_url}/ws", additional_headers=header) as connection:
+        await Socket(connection).next("ready")
+        clock.advance(timedelta(minutes=30))
+        (await plaza[ImpersonationService].expire()).unwrap()
+        await asyncio.wait_for(connection.wait_closed(), PATIENCE_S)
+        assert connection.close_code == 4401
+
+
+async def test_the_impersonators_device_is_not_the_persons(plaza: Stage) -> None:
+    """A login from there is told to them like one from any new device."""
+    helper, ada = await two(plaza)
+    strange = Origin(ip="198.51.100.7", user_agent="HelpDesk/1.0")
+    (await plaza[ImpersonationService].start(helper.actor, ada.id, WHY, strange)).unwrap()
+    await plaza.runtime.db.run(lambda: plaza[LoginGate].admit(ada.id, Proof(methods=("pwd",)), strange))
+    await jobs_done(plaza)
+    (mail,) = await mails_to(plaza, ada.email)
+    assert "new login" in mail["body"]

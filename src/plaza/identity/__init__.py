@@ -1,12 +1,15 @@
-"""Identity: people, what proves who they are, and their sessions.
+"""Identity: people, what proves who they are, their sessions, and what they may do.
 
-Owns users and profiles, verification tokens, sessions and refresh tokens, and the keys that sign access tokens.
+Owns users and profiles, what they log in with, sessions and refresh tokens, roles and grants, API keys, the waitlist, and the keys that
+sign access tokens.
 
 Invariants:
 - an address belongs to one account; a username, compared without case, to one profile;
 - nobody can act before a contact is proved, and no answer or its time tells a stranger whether an address has an account;
 - of a family of refresh tokens one is unused; a second use of another ends the family;
-- an ended session is refused in every process within a second, with Redis down too.
+- an ended session, a revoked API key and a right that was taken away are refused in every process within a second, with Redis down too;
+- nobody hands out what they do not hold, nobody acts on those who may do more, and somebody can always do everything;
+- whoever acts as somebody else reaches neither credentials nor money, and both names stand in the audit log.
 
 Tells `identity.user_registered`; hears nothing. Implements `core.http.Authenticator`.
 """

@@ -18,7 +18,7 @@ _NOTIFY = text("select pg_notify(:channel, :payload)")
 
 # A device goes by what its browser calls itself, less the version numbers, which move on with every update.
 _KNOWS_DEVICE = text(
-    r"""select exists (select from identity_session where user_id = :user_id
+    r"""select exists (select from identity_session where user_id = :user_id and impersonator_id is null
       and regexp_replace(user_agent, '[\d.]+', '', 'g') = regexp_replace(:user_agent, '[\d.]+', '', 'g'))"""
 )
 

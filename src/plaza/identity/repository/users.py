@@ -52,7 +52,8 @@ _CANDIDATE = text(
         where t.address in (:email, :phone) and t.purpose in ('email_verification', 'phone_login')
           and t.used_at is null and t.password_hash is not null
         order by t.created_at desc, t.id desc limit 1) as outstanding_hash,
-      exists (select from identity_session s where s.user_id = u.id and s.ip = :ip and s.user_agent = :user_agent) as on_known_device
+      exists (select from identity_session s where s.user_id = u.id and s.ip = :ip and s.user_agent = :user_agent
+        and s.impersonator_id is null) as on_known_device
     from (select) as one left join identity_user u on u.deleted_at is null and u.id = (
       select id from identity_user where email = :email
       union all select id from identity_user where phone = :phone
@@ -166,6 +167,11 @@ class UserRepository(Repository[User]):
         async with self.db.reading() as connection:
             rows = (await connection.execute(_ME.where(User.id.in_(user_ids)))).mappings().all()
         return {row["id"]: UserView(**row) for row in rows}
+
+    async def token_versions(self, user_ids: Collection[UserId]) -> dict[UserId, int]:
+        async with self.db.reading() as connection:
+            rows = await connection.execute(select(User.id, User.token_version).where(User.id.in_(user_ids)))
+            return {row.id: row.token_version for row in rows}
 
     async def lock_profile(self, user_id: UserId) -> Profile | None:
         statement = select(Profile).where(Profile.user_id == user_id).with_for_update()

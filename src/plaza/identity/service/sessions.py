@@ -239,7 +239,7 @@ class SessionService(Service):
     async def _open_many(self, user_ids: Sequence[UserId], origin: Origin) -> ServiceResult[list[Grant]]:
         rows = [self._row(user_id, origin, ()) for user_id in user_ids]
         await self.sessions.insert_many(rows)
-        people = await self.users.views(user_ids)
+        people, versions = await self.users.views(user_ids), await self.users.token_versions(user_ids)
         return success(
             [
                 Grant(
@@ -249,6 +249,7 @@ class SessionService(Service):
                     refresh_token=None,
                     user=people[row["user_id"]],
                     is_superuser=False,
+                    token_version=versions[row["user_id"]],
                 )
                 for row in rows
             ]
