@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
 
 import msgspec
 from joserfc import jws
@@ -30,10 +32,14 @@ from plaza.identity.schemas import (
 from plaza.identity.service.keys import KeyService
 from plaza.identity.service.watch import SessionWatch, StaleWatch
 
+T = TypeVar("T")
+
 AUDIENCE = "plaza"
 MAX_BYTES = 8 * 1024
 # An ES256 signature is 64 bytes: 86 characters, whatever else a decoder would forgive.
-_SHAPE = re.compile(r"([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{86}")
+_SHAPE = re.compile(r"([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+\.([A-Za-z0-9_-]{86})")
+# The order of P-256's group. Two signatures fit, (r, s) and (r, order - s): only the one with the smaller s counts.
+_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 _ES256 = jws.JWSRegistry(algorithms=["ES256"], strict_check_header=False)
 _ES256.max_header_length = MAX_BYTES
 
@@ -131,14 +137,16 @@ class TokenService(Service):
             act=Impersonator(grant.impersonator_id) if grant.impersonator_id is not None else None,
         )
         header = {"alg": "ES256", "typ": "at+jwt", "kid": key.kid}
-        token = jws.serialize_compact(header, msgspec.json.encode(claims), key, registry=_ES256)
+        token = _with_smaller_s(jws.serialize_compact(header, msgspec.json.encode(claims), key, registry=_ES256))
         return token, round((expires_at - now).total_seconds())
 
     async def _verify(self, token: str) -> Verified:
         if len(token) > MAX_BYTES or (shape := _SHAPE.fullmatch(token)) is None:
             raise Unauthenticated
+        if _s_of(_decoded(shape[2])) > _ORDER // 2:
+            raise Unauthenticated
         try:
-            header = msgspec.json.decode(_decoded(shape[1]), type=Header)
+            header = _read(_decoded(shape[1]), Header)
         except (ValueError, RecursionError, msgspec.DecodeError) as error:
             raise Unauthenticated from error
         if (
@@ -151,7 +159,7 @@ class TokenService(Service):
         if key is None:
             raise Unauthenticated
         try:
-            claims = msgspec.json.decode(jws.deserialize_compact(token, key, registry=_ES256).payload, type=Claims)
+            claims = _read(jws.deserialize_compact(token, key, registry=_ES256).payload, Claims)
         except (JoseError, ValueError, RecursionError, msgspec.DecodeError) as error:
             raise Unauthenticated from error
         return self._accept(claims)
@@ -186,6 +194,30 @@ class TokenService(Service):
 
 def _seconds(at: datetime | None) -> int | None:
     return int(at.timestamp()) if at is not None else None
+
+
+def _read(raw: bytes, kind: type[T]) -> T:
+    """Refuses what names anything twice: another reader might see the other one. Raises ValueError, RecursionError."""
+    json.loads(raw, object_pairs_hook=_once)
+    return msgspec.json.decode(raw, type=kind)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands twice")
+    return found
+
+
+def _s_of(signature: bytes) -> int:
+    return int.from_bytes(signature[32:], "big")
+
+
+def _with_smaller_s(token: str) -> str:
+    signed, _, last = token.rpartition(".")
+    signature = _decoded(last)
+    s = min(_s_of(signature), _ORDER - _s_of(signature))
+    return f"{signed}.{base64.urlsafe_b64encode(signature[:32] + s.to_bytes(32, 'big')).rstrip(b'=').decode()}"
 
 
 def _decoded(segment: str) -> bytes:
