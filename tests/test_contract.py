@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from plaza.chat import ConversationService, Kind, NewConversation
+from tests.identity.staff import a_role, somebody
 from tests.support.people import Member, member
 from tests.support.stage import Stage
 
@@ -64,6 +65,14 @@ async def test_what_ends_sessions_and_conversations(
     )
     await schemathesis(plaza, tmp_path, *authorization, "--include-method", "DELETE", ids=ids)
     await schemathesis(plaza, tmp_path, *authorization, "--include-path-regex", "logout")
+
+
+async def test_as_staff(plaza: Stage, ids: dict[str, str], tmp_path: Path) -> None:
+    boss = await somebody(plaza, "boss", "superuser")
+    await a_role(plaza, boss, "greeter", "users.read")
+    authorization = ("--header", f"Authorization: Bearer {boss.pair.access_token}")
+    named = {**ids, "name": "greeter", "role": "support"}
+    await schemathesis(plaza, tmp_path, *authorization, "--include-path-regex", "^/api/v1/admin/", ids=named)
 
 
 async def test_as_nobody(plaza: Stage, ids: dict[str, str], tmp_path: Path) -> None:
