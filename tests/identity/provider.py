@@ -164,10 +164,6 @@ def encoded(value: Any) -> str:
     return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
 
 
-def decoded(segment: str) -> bytes:
-    return base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
-
-
 def reply(value: Any, status: int = 200) -> Answer:
     return status, {"content-type": "application/json"}, json.dumps(value).encode()
 

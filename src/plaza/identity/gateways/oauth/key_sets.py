@@ -10,14 +10,15 @@ from typing import Any
 import msgspec
 import structlog
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, JWKRegistry, Key, OKPKey, RSAKey
+from joserfc.jwk import JWKRegistry, Key
 
 from plaza.core.errors import OutsideServiceFailed
 from plaza.identity.gateways.oauth.http import OutsideHttp
 
 log = structlog.get_logger(__name__)
 
-_MIN_RSA_BITS = 2048
+# Base64url characters of a modulus of 2048 bits.
+_MIN_RSA_LENGTH = 342
 _MAX_KEYS = 100
 
 
@@ -91,13 +92,12 @@ def _usable(published: list[dict[str, Any]]) -> list[Key]:
     for each in published:
         if each.get("kty") not in ("RSA", "EC", "OKP") or each.get("use", "sig") != "sig":
             continue
+        if each["kty"] == "RSA" and len(str(each.get("n"))) < _MIN_RSA_LENGTH:
+            continue
         try:
             key = JWKRegistry.import_key(each)
         except (JoseError, ValueError, TypeError, KeyError) as error:
             log.warning("outside_key_ignored", kid=str(each.get("kid"))[:80], error=repr(error))
             continue
-        if isinstance(key, RSAKey) and key.raw_value.key_size < _MIN_RSA_BITS:
-            continue
-        if isinstance(key, RSAKey | ECKey | OKPKey):
-            keys.append(key)
+        keys.append(key)
     return keys
