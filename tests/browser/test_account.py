@@ -13,7 +13,8 @@ import pytest
 from playwright.async_api import Page, expect
 
 from plaza.identity.service import RelyingParty
-from tests.browser.conftest import OpenWindow
+from tests.browser.conftest import DESKTOP, PHONE, OpenWindow
+from tests.browser.test_reach import AXE, RULES
 from tests.browser.window import Window
 from tests.identity.builders import PASSWORD, a_person, codes_to, jobs_done, mails_to
 from tests.support.stage import Stage
@@ -237,3 +238,30 @@ async def test_an_export_is_made_and_the_account_deleted(plaza: Stage, open_wind
     nora.watch.expect("401 .*/login")
     await nora.log_in(MAIL, PASSWORD)
     await expect(nora.part("login-error")).to_be_visible()
+
+
+@pytest.mark.parametrize(("view", "scheme"), [(DESKTOP, "light"), (PHONE, "dark")], ids=["desktop", "phone"])
+async def test_no_screen_breaks_a_rule_of_accessibility(
+    plaza: Stage, open_window: OpenWindow, view: dict[str, Any], scheme: str
+) -> None:
+    nora = await account_of(plaza, open_window, **view, color_scheme=scheme)
+    await expect(nora.part("sessions-list").get_by_role("listitem")).to_have_count(2)
+    await breaks_no_rule(nora)
+    assert await nora.page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+    for button in ("totp-toggle", "key-add", "delete"):
+        await nora.part(button).click()
+        await expect(nora.part("ask")).to_be_visible()
+        await breaks_no_rule(nora)
+        await nora.part("close").click()
+        await expect(nora.part("ask")).to_have_count(0)
+    await log_out(nora)
+    for screen in ("magic", "phone", "reset"):
+        await nora.part(f"show-{screen}").click()
+        await expect(nora.part(screen)).to_be_visible()
+        await breaks_no_rule(nora)
+        await nora.part(screen).get_by_role("button", name="Back").click()
+
+
+async def breaks_no_rule(window: Window) -> None:
+    found = (await AXE.run(window.page, options=RULES)).response["violations"]
+    assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found] == []
