@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import httpx
+from sqlalchemy import text
 
 from plaza.identity.service import RoleService
 from tests.identity.authenticators import App, an_app
@@ -99,3 +100,9 @@ def fields(page: str) -> Mapping[str, str]:
     """What a row's own page says, without markup."""
     found = re.findall(r'<dd data-testid="field-([a-z_]+)">(.*?)</dd>', page, re.DOTALL)
     return {name: html.unescape(re.sub(r"<[^>]+>", "", value)).strip() for name, value in found}
+
+
+async def open_sessions(plaza: Stage) -> int:
+    async with plaza.runtime.db.reader.connect() as connection:
+        found = await connection.execute(text("select count(*) from identity_session where revoked_at is null"))
+        return int(found.scalar_one())

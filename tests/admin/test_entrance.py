@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import text
 
 from plaza.identity import SessionService
-from tests.admin.builders import a_visitor, browser, enter, give_password, staff, token_of, told, with_role
+from tests.admin.builders import (
+    a_visitor,
+    browser,
+    enter,
+    give_password,
+    open_sessions,
+    staff,
+    token_of,
+    told,
+    with_role,
+)
 from tests.identity.builders import HERE, a_person, wrong
 from tests.support.callers import callers
 from tests.support.stage import Stage
-
-
-async def open_sessions(plaza: Stage) -> int:
-    async with plaza.runtime.db.reader.connect() as connection:
-        found = await connection.execute(text("select count(*) from identity_session where revoked_at is null"))
-        return int(found.scalar_one())
 
 
 async def test_two_steps_lead_in(plaza: Stage) -> None:

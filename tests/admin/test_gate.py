@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import httpx
@@ -9,8 +10,9 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+from plaza.app.server import litestar
 from plaza.identity.service import RoleService
-from tests.admin.builders import a_visitor, token_of, told
+from tests.admin.builders import a_visitor, give_password, open_sessions, token_of, told
 from tests.identity.builders import a_person
 from tests.support.callers import callers
 from tests.support.stage import Stage
@@ -31,6 +33,16 @@ async def test_a_stranger_sees_nothing(plaza: Stage, path: str, method: str) -> 
         problem = answer.json()
         assert answer.headers["content-type"] == "application/problem+json"
         assert problem["correlation_id"] == answer.headers["x-request-id"]
+
+
+def test_nothing_but_the_way_in_is_routed_past_the_gate(stage: Stage) -> None:
+    routes = litestar(stage.runtime).routes
+    found = {route.path: set(getattr(route, "methods", ())) for route in routes if route.path.startswith("/admin")}
+    assert found == {
+        "/admin": set(),
+        "/admin/login": {"GET", "POST", "OPTIONS"},
+        "/admin/login/code": {"POST", "OPTIONS"},
+    }
 
 
 @pytest.mark.parametrize("cookie", ["", "x", "x" * 5000, "a=b=c"])
@@ -109,8 +121,8 @@ async def test_a_request_that_renews_the_tokens_harms_none_beside_it(plaza: Stag
     visitor = await a_visitor(plaza)
     for _ in range(3):
         plaza.clock.advance(timedelta(minutes=16))
-        answers = [(await visitor.http.get("/admin/")).status_code for _ in range(2)]
-        assert answers == [200, 200]
+        answers = await asyncio.gather(*(visitor.http.get("/admin/") for _ in range(8)))
+        assert [each.status_code for each in answers] == [200] * 8
 
 
 @pytest.mark.parametrize(
@@ -167,6 +179,24 @@ async def test_requests_are_limited_by_person(plaza: Stage) -> None:
             assert (await http.get("/admin/static/plaza-admin.css")).status_code == 200
         async with site.at("203.0.113.8") as http:
             assert [(await http.get("/admin/")).status_code for _ in range(4)] == [401, 401, 401, 429]
+
+
+async def test_without_redis_nobody_is_taken_for_a_stranger(plaza: Stage) -> None:
+    visitor = await a_visitor(plaza)
+    async with callers(plaza, REDIS_URL="redis://127.0.0.1:1") as site, site.at() as http:
+        http.headers.update({"Accept": "text/html", "Origin": "http://plaza.test"})
+        assert (await give_password(http, visitor.person.email)).status_code == 200, "limits of tries are off here"
+        before = await open_sessions(plaza)
+        plaza.clock.advance(timedelta(seconds=30))
+        entering = await http.post("/admin/login/code", data={"code": visitor.app.code()})
+        assert (entering.status_code, "plaza_admin" in http.cookies) == (503, False)
+        assert await open_sessions(plaza) == before, "nothing is left of it"
+
+        http.headers["Cookie"] = f"plaza_admin={visitor.http.cookies['plaza_admin']}"
+        answer = await http.get("/admin/users/list")
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+        assert "Plaza is overloaded or has lost a server" in told(answer)
+    await visitor.see("/")
 
 
 async def test_logs_and_metrics_know_who_and_where(plaza: Stage, client: httpx.AsyncClient) -> None:

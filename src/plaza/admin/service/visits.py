@@ -90,7 +90,11 @@ class VisitService(Service):
             (await self.sessions.logout(actor, None)).unwrap()
             return failure(refused)
         cookie = secrets.token_urlsafe(32)
-        await self.visits.put(_hash(cookie), _tokens(pair), self.clock.now().timestamp())
+        try:
+            await self.visits.put(_hash(cookie), _tokens(pair), self.clock.now().timestamp())
+        except Unavailable:
+            (await self.sessions.logout(actor, None)).unwrap()
+            raise
         return success(cookie)
 
     async def _actor(self, hash: str, stored: StoredVisit, origin: Origin) -> Actor | None:

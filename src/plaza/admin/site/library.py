@@ -19,7 +19,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
-from starlette_admin import BaseAdmin, BaseField, BaseModelView, CustomView
+from starlette_admin import BaseAdmin, BaseField, BaseModelView, CustomView, RequestAction
 from starlette_admin.flash import flash
 from starlette_admin.routing import route
 from starlette_admin.security.csrf import CSRFMiddleware
@@ -53,6 +53,17 @@ def action_page(view: str, action: str, key: object) -> str:
     return f"{BASE}/{view}/act?{urlencode({'name': action, 'pk': str(key)})}"
 
 
+def heading(column: Column) -> str:
+    return column.label or column.name.replace("_", " ").capitalize()
+
+
+def search_hint(view: AdminView) -> str:
+    known = {each.name: heading(each) for each in view.columns}
+    return " or ".join([", ".join(known.get(name, name).lower() for name in view.search), view.key]).removeprefix(
+        " or "
+    )
+
+
 def actor_of(request: Request) -> Actor:
     visit: Visit = request.state.visit
     return visit.actor
@@ -64,7 +75,7 @@ class Field(BaseField):
     def __init__(self, view: AdminView, column: Column) -> None:
         super().__init__(
             column.name,
-            label=column.label or column.name.replace("_", " ").capitalize(),
+            label=heading(column),
             exclude_from_list=not column.listed,
             orderable=False,
             searchable=False,
@@ -189,6 +200,8 @@ class Library(BaseAdmin):
             related=self._related,
             offered=self._offered,
             options_of=options_of,
+            heading=heading,
+            search_hint=search_hint,
             list_page=list_page,
             row_page=row_page,
             action_page=action_page,
@@ -220,21 +233,23 @@ class Library(BaseAdmin):
                 is_gone = isinstance(await self.browsing.row(actor, name, key), Failure)
                 return RedirectResponse(list_page(name) if is_gone else row_page(name, key), 303)
             refused = result.error
+        request.state.action, view = RequestAction.LIST, self._find_view_by_key(name)
         values = {
             "title": action.label,
-            "view": self._find_view_by_key(name),
+            "view": view,
+            "obj": await view.serialize(row, request),
             "action": action,
             "key": key,
             "fields": forms.fields_of(action.given) if action.given else (),
             "form": form,
             "refused": refused,
-            "row": row,
         }
         return self._template_response(request, "act.html", values, status_code=refused.status if refused else 200)
 
     def _menu(self, request: Request) -> dict[str, list[AdminView]]:
+        """By the names that they have in the menu: contexts come in the order of their layers, which says nothing to people."""
         groups: dict[str, list[AdminView]] = {}
-        for view in self.browsing.visible_to(actor_of(request)):
+        for view in sorted(self.browsing.visible_to(actor_of(request)), key=lambda each: (each.group, each.title)):
             groups.setdefault(view.group, []).append(view)
         return groups
 

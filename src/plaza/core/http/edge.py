@@ -25,7 +25,7 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; connect-src 'self'; object-src 'none'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-_QUIET = ("/health", "/metrics", "/assets/")
+_QUIET = ("/health", "/metrics", "/assets/", "/admin/static/")
 
 
 class Edge:
