@@ -51,16 +51,16 @@ class ExportRepository(Repository[Export]):
         async with self.db.reading() as connection:
             return (await connection.execute(wanted)).scalar()
 
-    async def person_of(self, export_id: UUID) -> Person | None:
-        """Whose data it is; None once it is gone or done, or they are."""
+    async def order(self, export_id: UUID) -> tuple[ExportStatus, Person] | None:
+        """How far it is and whose data it is; None once it is gone, or they are."""
         wanted = (
-            select(User.id, User.email, User.phone)
+            select(Export.status, User.id, User.email, User.phone)
             .join(Export, Export.user_id == User.id)
-            .where(Export.id == export_id, Export.status.in_(_OPEN), User.deleted_at.is_(None))
+            .where(Export.id == export_id, User.deleted_at.is_(None))
         )
         async with self.db.reading(fresh=True) as connection:
             row = (await connection.execute(wanted)).one_or_none()
-        return Person(row.id, contacts_of(row.email, row.phone)) if row is not None else None
+        return (row.status, Person(row.id, contacts_of(row.email, row.phone))) if row is not None else None
 
     async def ended_before(self, moment: datetime, limit: int) -> Sequence[UUID]:
         wanted = select(Export.id).where(Export.ended_at < moment).order_by(Export.ended_at).limit(limit)

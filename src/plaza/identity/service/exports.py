@@ -90,9 +90,12 @@ class ExportService(Service):
     async def make(self, export_id: UUID) -> ServiceResult[None]:
         """Whose it is, is asked anew by every try: they may be gone by then."""
         (await self._start(export_id)).unwrap()
-        person, key = await self.exports.person_of(export_id), export_key(export_id)
-        if person is None:
+        order, key = await self.exports.order(export_id), export_key(export_id)
+        if order is None:
             await self.storage.delete(key)
+            return success(None)
+        status, person = order
+        if status is not ExportStatus.RUNNING:
             return success(None)
         try:
             size = await self._write(key, person)
