@@ -19,6 +19,7 @@ CHECKS = (
     ("chat_conversation", "chat_conversation_slow_mode_check", "slow_mode_s between 0 and 86400"),
     ("chat_conversation", "chat_conversation_posting_check", "posting in ('everybody', 'admins')"),
     ("chat_participant", "chat_participant_notifications_check", "notifications in ('all', 'mentions', 'none')"),
+    ("chat_participant", "chat_participant_markers_check", "last_delivered_seq >= last_read_seq"),
     ("chat_message", "chat_message_tombstone_check", "deleted_at is null or content = ''"),
     ("chat_message", "chat_message_system_stays_check", "type = 'text' or deleted_at is null"),
 )
@@ -322,9 +323,19 @@ def upgrade() -> None:
     op.add_column(
         "chat_participant", sa.Column("last_delivered_seq", sa.BigInteger(), server_default="0", nullable=False)
     )
+    op.execute("update chat_participant set last_delivered_seq = last_read_seq")
     op.add_column("chat_participant", sa.Column("muted_until", sa.DateTime(timezone=True), nullable=True))
     op.add_column("chat_participant", sa.Column("archived_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("chat_participant", sa.Column("last_sent_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("chat_participant", sa.Column("notifications", sa.Text(), server_default="all", nullable=False))
+    op.drop_index("chat_message_parent_id_idx", table_name="chat_message")
+    op.create_index(
+        "chat_message_thread_idx",
+        "chat_message",
+        ["parent_id", "seq"],
+        unique=False,
+        postgresql_where=sa.text("parent_id is not null"),
+    )
     for table, name, condition in CHECKS:
         op.create_check_constraint(op.f(name), table, condition)
     op.drop_constraint(op.f("chat_message_content_check"), "chat_message", type_="check")
@@ -345,7 +356,16 @@ def downgrade() -> None:
     )
     for table, name, _ in CHECKS:
         op.drop_constraint(op.f(name), table, type_="check")
+    op.drop_index("chat_message_thread_idx", table_name="chat_message")
+    op.create_index(
+        "chat_message_parent_id_idx",
+        "chat_message",
+        ["parent_id"],
+        unique=False,
+        postgresql_where=sa.text("parent_id is not null"),
+    )
     op.drop_column("chat_participant", "notifications")
+    op.drop_column("chat_participant", "last_sent_at")
     op.drop_column("chat_participant", "archived_at")
     op.drop_column("chat_participant", "muted_until")
     op.drop_column("chat_participant", "last_delivered_seq")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from datetime import timedelta
 
-from plaza.chat.errors import AttachmentsUnavailable, ContentTooLong, EmptyContent, InvalidParent
-from plaza.chat.models import Message, Participant, Role
+from sqlalchemy import func, select
+
+from plaza.chat.errors import AttachmentsUnavailable, Blocked, ContentTooLong, EmptyContent, InvalidParent, SlowMode
+from plaza.chat.models import Conversation, Message, Participant, Posting, Role
 from plaza.chat.repository import ConversationRepository, ParticipantRepository
 from plaza.chat.schemas import MessageDraft
 from plaza.chat.service.access import ENTRANCE, Entrance
 from plaza.core.actor import Actor
 from plaza.core.clock import Clock
 from plaza.core.db import Database
+from plaza.core.errors import PermissionDenied
 from plaza.core.ids import uuid7
 from plaza.core.result import ServiceResult, failure, success
 from plaza.core.service import Service, command
@@ -25,7 +28,16 @@ class PlainSend(Service):
         self.clock, self.entrance = clock, Entrance(db)
         self.conversations, self.participants = ConversationRepository(db), ParticipantRepository(db)
 
-    @command(*ENTRANCE, EmptyContent, ContentTooLong, AttachmentsUnavailable, InvalidParent)
+    @command(
+        *ENTRANCE,
+        EmptyContent,
+        ContentTooLong,
+        AttachmentsUnavailable,
+        Blocked,
+        PermissionDenied,
+        InvalidParent,
+        SlowMode,
+    )
     async def send(self, draft: MessageDraft) -> ServiceResult[tuple[MessageId, bool]]:
         """The message's id, and whether it is new."""
         session = self.db.session
@@ -39,6 +51,9 @@ class PlainSend(Service):
             return failure(ContentTooLong())
         if draft.has_attachments:
             return failure(AttachmentsUnavailable())
+        await self.entrance.must_not_be_parted(conversation)
+        if conversation.posting == Posting.ADMINS and me.role == Role.MEMBER:
+            return failure(PermissionDenied())
         root = None
         if draft.parent_id is not None:
             parent = await session.get(Message, draft.parent_id)
@@ -46,6 +61,9 @@ class PlainSend(Service):
                 return failure(InvalidParent())
             root = parent if parent.parent_id is None else await session.get(Message, parent.parent_id)
             assert root is not None
+        if me.role == Role.MEMBER and await self._is_too_soon(conversation, draft.sender_id):
+            return failure(SlowMode())
+        if root is not None:
             root.reply_count += 1
         conversation.last_seq += 1
         conversation.last_message_at = self.clock.now()
@@ -64,6 +82,14 @@ class PlainSend(Service):
         )
         session.add(message)
         return success((message.id, True))
+
+    async def _is_too_soon(self, conversation: Conversation, sender_id: UserId) -> bool:
+        last = await self.db.session.scalar(
+            select(func.max(Message.created_at)).where(
+                Message.conversation_id == conversation.id, Message.sender_id == sender_id
+            )
+        )
+        return last is not None and last + timedelta(seconds=conversation.slow_mode_s) > self.clock.now()
 
     async def _mentions(self, draft: MessageDraft, me: Participant) -> list[UserId]:
         live = set(await self.participants.live_user_ids(draft.conversation_id))

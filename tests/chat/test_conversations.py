@@ -8,10 +8,10 @@ import pytest
 from plaza.chat import Kind, NewConversation
 from plaza.chat.schemas import (
     Direction,
+    GroupChange,
     NewMessage,
     NewOwner,
     NewParticipant,
-    NewTitle,
     RoleChange,
     SeqMarker,
     Span,
@@ -167,14 +167,14 @@ async def test_the_list_is_two_statements_however_long(chat: Chat, plaza: Stage)
 async def test_owner_and_admins_rename_a_group(chat: Chat) -> None:
     ada, grace, joan = await chat.people("Ada", "Grace", "Joan")
     id = await chat.group(ada, joan, admins=(grace,))
-    rename = chat.conversations.rename
-    assert (await rename(grace, id, NewTitle(title=" Looms "))).unwrap().title == "Looms"
-    assert (await rename(ada, id, NewTitle(title="Looms"))).unwrap().title == "Looms"
+    rename = chat.conversations.change
+    assert (await rename(grace, id, GroupChange(title=" Looms "))).unwrap().title == "Looms"
+    assert (await rename(ada, id, GroupChange(title="Looms"))).unwrap().title == "Looms"
     assert await chat.told(joan, id) == ["group_created", "role_changed", "title_changed"]
-    assert code_of(await rename(joan, id, NewTitle(title="Mine"))) == "PERMISSION_DENIED"
-    assert code_of(await rename(ada, id, NewTitle(title=" "))) == "TITLE_REQUIRED"
-    assert code_of(await rename(ada, id, NewTitle(title="t" * 101))) == "VALIDATION_ERROR"
-    assert code_of(await rename(ada, await chat.direct(ada, grace), NewTitle(title="Us"))) == "NOT_GROUP"
+    assert code_of(await rename(joan, id, GroupChange(title="Mine"))) == "PERMISSION_DENIED"
+    assert code_of(await rename(ada, id, GroupChange(title=" "))) == "TITLE_REQUIRED"
+    assert code_of(await rename(ada, id, GroupChange(title="t" * 101))) == "VALIDATION_ERROR"
+    assert code_of(await rename(ada, await chat.direct(ada, grace), GroupChange(title="Us"))) == "NOT_GROUP"
 
 
 async def test_the_owner_deletes_a_group_for_everybody(chat: Chat) -> None:
@@ -204,7 +204,7 @@ async def test_every_door_is_closed_in_the_same_way(chat: Chat, wanted: str) -> 
     page, someone = PageRequest(), UserId(grace.user_id)
     answers = [
         await chat.conversations.get(joan, id),
-        await chat.conversations.rename(joan, id, NewTitle(title="")),
+        await chat.conversations.change(joan, id, GroupChange(title="")),
         await chat.conversations.delete(joan, id),
         await chat.participants.page(joan, id, page),
         await chat.participants.add(joan, id, NewParticipant(user_id=uuid4(), role="owner")),

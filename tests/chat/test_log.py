@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from plaza.chat import ConversationLog, MessageDraft
-from plaza.chat.schemas import NewOwner, NewTitle, RoleChange, SeqMarker
+from plaza.chat.schemas import GroupChange, NewOwner, RoleChange, SeqMarker
 from plaza.core.db import PageRequest
 from plaza.core.ids import uuid7
 from plaza.core.realtime import Hub, LogFrame, Wake
@@ -55,7 +55,7 @@ async def test_the_log_says_what_was_told(chat: Chat, plaza: Stage, heard: Heard
     await chat.add(ada, id, joan)
     change = RoleChange(role="admin")
     (await chat.participants.change_role(ada, id, UserId(joan.user_id), change)).unwrap()
-    (await chat.conversations.rename(joan, id, NewTitle(title="New"))).unwrap()
+    (await chat.conversations.change(joan, id, GroupChange(title="New"))).unwrap()
     (await chat.participants.transfer_ownership(ada, id, NewOwner(user_id=grace.user_id))).unwrap()
     await chat.remove(grace, id, ada)
     await chat.leave(grace, id)
@@ -149,7 +149,7 @@ async def test_frames_carry_nothing_personal(chat: Chat, heard: Heard) -> None:
         "seq": 2,
         "message": {name: value for name, value in whole.items() if name not in personal},
     }
-    (await chat.conversations.rename(ada, id, NewTitle(title="New"))).unwrap()
+    (await chat.conversations.change(ada, id, GroupChange(title="New"))).unwrap()
     (who, updated), *_ = heard.passing
     assert (who, updated["conversation"]["title"]) == (id, "New")
     assert "my" not in updated["conversation"]
@@ -188,7 +188,7 @@ async def test_a_refusal_tells_nobody_anything(chat: Chat, heard: Heard) -> None
     before = len(heard.wakes), len(heard.passing)
     blank = MessageDraft(sender_id=UserId(grace.user_id), conversation_id=id, client_id=uuid4(), content=" ")
     answers = [
-        await chat.conversations.rename(grace, id, NewTitle(title="Mine")),
+        await chat.conversations.change(grace, id, GroupChange(title="Mine")),
         await chat.participants.remove(grace, id, UserId(ada.user_id)),
         await chat.messages.send(blank),
     ]

@@ -4,6 +4,7 @@ import asyncio
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,6 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from plaza.chat import MessageDraft, MessageService, MessageView, NewMessage, SentMessage
+from plaza.chat.models import Posting
+from plaza.chat.schemas import GroupChange
+from plaza.chat.schemas.blocks import NewBlock
+from plaza.chat.service.blocks import BlockService
 from plaza.core.actor import Actor
 from plaza.core.db import Database
 from plaza.core.ratelimit import RateLimits
@@ -37,16 +42,24 @@ class World:
 
 
 async def make_world(chat: Chat) -> World:
-    """Ada owns, Grace is admin, Joan a member, Ida left, Mallory is a stranger; the third conversation is deleted."""
+    """Ada owns, Grace is admin, Joan a member, Ida left, Mallory is a stranger.
+
+    The second group is in slow mode, the third deleted, in the fourth only owner and admins write; Joan has blocked Grace; the last
+    conversation does not exist.
+    """
     people = ada, grace, joan, ida, _ = await chat.people("Ada", "Grace", "Joan", "Ida", "Mallory")
-    conversations = [await chat.group(ada, joan, ida, admins=(grace,)) for _ in range(3)]
+    conversations = [await chat.group(ada, joan, ida, admins=(grace,)) for _ in range(4)]
     roots, replies = [], []
     for each in conversations[:2]:
         await chat.leave(ida, each)
         roots.append((await chat.say(ada, each, "root")).id)
         replies.append((await chat.say(grace, each, "reply", parent=roots[-1])).id)
+    (await chat.conversations.change(ada, conversations[1], GroupChange(slow_mode_s=60))).unwrap()
     (await chat.conversations.delete(ada, conversations[2])).unwrap()
-    return World(people, [*conversations, ConversationId(uuid4())], roots, replies, [uuid4() for _ in range(4)])
+    (await chat.conversations.change(ada, conversations[3], GroupChange(posting=Posting.ADMINS))).unwrap()
+    parted = await chat.direct(grace, joan)
+    (await chat.stage[BlockService].block(joan, NewBlock(user_id=grace.user_id))).unwrap()
+    return World(people, [*conversations, parted, ConversationId(uuid4())], roots, replies, [uuid4() for _ in range(4)])
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -77,7 +90,7 @@ class Choice(msgspec.Struct, frozen=True):
 CHOICES = st.builds(
     Choice,
     sender=st.sampled_from([0, 0, 1, 1, 2, 2, 3, 4]),
-    conversation=st.sampled_from([0, 0, 0, 1, 1, 2, 3]),
+    conversation=st.sampled_from([0, 0, 0, 1, 1, 1, 2, 3, 3, 4, 5]),
     client=st.one_of(st.none(), st.integers(0, 3)),
     content=st.sampled_from(
         ["hi", "ho", " ", "", "x" * 10_001, "<@all> all", "you, <@1> and <@3>", "<@2><@2> <@0> <@x>"]
@@ -91,10 +104,10 @@ async def written(chat: Chat, world: World) -> list[list[tuple[Any, ...]]]:
     """Everything that may differ, with ids replaced by who or what they stand for."""
     names: dict[Any, int] = {person.user_id: n for n, person in enumerate(world.people)}
     found = []
-    for conversation in world.conversations[:2]:
-        history = await chat.history(world.people[0], conversation)
+    for reader, conversation in ((0, 0), (0, 1), (0, 3), (2, 4)):
+        history = await chat.history(world.people[reader], world.conversations[conversation])
         seqs = {message.id: message.seq for message in history}
-        view = await chat.view(world.people[0], conversation)
+        view = await chat.view(world.people[reader], world.conversations[conversation])
         assert [message.seq for message in history] == list(range(1, view.last_seq + 1)), "gap-free"
         found.append([_comparable(message, names, seqs) for message in history])
     return found
@@ -121,12 +134,17 @@ async def one_batch(stage: Stage, drafts: Sequence[MessageDraft]) -> Sequence[Se
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(batches=st.lists(st.lists(CHOICES, min_size=1, max_size=12), min_size=1, max_size=3))
-async def test_grouped_sends_equal_plain_ones(plaza: Stage, batches: list[list[Choice]]) -> None:
+@given(
+    batches=st.lists(
+        st.tuples(st.sampled_from([0, 30, 60]), st.lists(CHOICES, min_size=1, max_size=12)), min_size=1, max_size=3
+    )
+)
+async def test_grouped_sends_equal_plain_ones(plaza: Stage, batches: list[tuple[int, list[Choice]]]) -> None:
     chat = Chat(plaza)
     plain = PlainSend(plaza[Database], plaza.clock)
     grouped_world, plain_world = await make_world(chat), await make_world(chat)
-    for batch in batches:
+    for wait, batch in batches:
+        plaza.clock.advance(timedelta(seconds=wait))
         sent = await one_batch(plaza, [choice.draft(grouped_world) for choice in batch])
         expected = [await plain.send(choice.draft(plain_world)) for choice in batch]
         assert [code_of(each) for each in sent] == [code_of(each) for each in expected]

@@ -95,6 +95,18 @@ class CannotChangeOwnerRole(DomainError):
     code, status = "CANNOT_CHANGE_OWNER_ROLE", 422
 
 
+class Blocked(DomainError):
+    """One of you has blocked the other."""
+
+    code, status = "BLOCKED", 403
+
+
+class SlowMode(DomainError):
+    """Slow mode is on: wait for the seconds that Retry-After names before you write here again."""
+
+    code, status = "SLOW_MODE", 429
+
+
 class MessageNotFound(DomainError):
     """There is no such message in this conversation."""
 

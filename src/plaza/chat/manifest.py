@@ -12,7 +12,11 @@ from plaza.chat.service import (
     PinService,
     ReactionService,
     ReadingService,
+    ReceiptService,
+    ThreadService,
 )
+from plaza.chat.service.blocks import BlockService
+from plaza.chat.service.deliveries import DeliveryService
 from plaza.chat.service.marks import DraftService, OwnSettingsService, SavedService
 from plaza.chat.service.presence import PresenceService
 from plaza.chat.service.scheduled import ScheduledService
@@ -32,12 +36,16 @@ context = Context(
         ReactionService,
         PinService,
         ReadingService,
+        ThreadService,
+        ReceiptService,
         SavedService,
         DraftService,
         OwnSettingsService,
         ScheduledService,
+        BlockService,
         ChatData,
         PresenceService,
+        DeliveryService,
         SocketService,
     ),
     ports={TopicLog: ConversationLog},
@@ -49,15 +57,17 @@ context = Context(
         controllers.ReactionController,
         controllers.PinController,
         controllers.ReadingController,
+        controllers.ThreadController,
         controllers.SavedController,
         controllers.DraftController,
         controllers.ScheduledController,
         controllers.OwnSettingsController,
         controllers.PresenceController,
+        controllers.BlockController,
         SocketController,
     ),
     jobs=(jobs.forget_presence, jobs.send_scheduled),
     personal_data=ChatData,
-    api_background=(PresenceService,),
+    api_background=(PresenceService, DeliveryService),
     declares=(admin.READ, admin.CONVERSATIONS),
 )

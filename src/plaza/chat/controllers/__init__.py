@@ -1,5 +1,6 @@
 """`/api/v1/chat` over REST, a file per aggregate. Whatever changes here reaches the sockets, too."""
 
+from plaza.chat.controllers.blocks import BlockController
 from plaza.chat.controllers.changes import HistoryController, PinController, ReactionController
 from plaza.chat.controllers.conversations import ConversationController, ParticipantController
 from plaza.chat.controllers.marks import (
@@ -11,8 +12,10 @@ from plaza.chat.controllers.marks import (
 from plaza.chat.controllers.messages import MessageController
 from plaza.chat.controllers.presence import PresenceController
 from plaza.chat.controllers.reading import ReadingController
+from plaza.chat.controllers.threads import ThreadController
 
 __all__ = [
+    "BlockController",
     "ConversationController",
     "DraftController",
     "HistoryController",
@@ -25,4 +28,5 @@ __all__ = [
     "ReadingController",
     "SavedController",
     "ScheduledController",
+    "ThreadController",
 ]

@@ -10,10 +10,10 @@ from litestar.params import FromPath, JSONBody
 
 from plaza.chat.schemas import (
     ConversationView,
+    GroupChange,
     NewConversation,
     NewOwner,
     NewParticipant,
-    NewTitle,
     ParticipantView,
     RoleChange,
 )
@@ -51,10 +51,10 @@ class ConversationController(Controller):
         return (await self.conversations.get(actor, ConversationId(conversation_id))).unwrap()
 
     @patch("/{conversation_id:uuid}")
-    async def rename(
-        self, actor: NamedDependency[Actor], conversation_id: FromPath[UUID], data: JSONBody[NewTitle]
+    async def change(
+        self, actor: NamedDependency[Actor], conversation_id: FromPath[UUID], data: JSONBody[GroupChange]
     ) -> ConversationView:
-        return (await self.conversations.rename(actor, ConversationId(conversation_id), data)).unwrap()
+        return (await self.conversations.change(actor, ConversationId(conversation_id), data)).unwrap()
 
     @delete("/{conversation_id:uuid}")
     async def delete_conversation(self, actor: NamedDependency[Actor], conversation_id: FromPath[UUID]) -> None:

@@ -28,11 +28,15 @@ class NotificationLevel(StrEnum):
 
 
 class Participant(Versioned, Base):
-    """One live row per person and conversation; those who left keep theirs, so that they can be told from strangers."""
+    """One live row per person and conversation; those who left keep theirs, so that they can be told from strangers.
+
+    `last_sent_at` is kept only of those whom slow mode holds up.
+    """
 
     __tablename__ = "chat_participant"
     __table_args__ = (
         CheckConstraint("role in ('owner', 'admin', 'member')", name="role"),
+        CheckConstraint("last_delivered_seq >= last_read_seq", name="markers"),
         CheckConstraint("notifications in ('all', 'mentions', 'none')", name="notifications"),
         Index(
             "chat_participant_live_key",
@@ -63,4 +67,5 @@ class Participant(Versioned, Base):
     last_delivered_seq: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     muted_until: Mapped[datetime | None]
     archived_at: Mapped[datetime | None]
+    last_sent_at: Mapped[datetime | None]
     notifications: Mapped[str] = mapped_column(default=NotificationLevel.ALL, server_default="all")

@@ -1,19 +1,26 @@
 """All SQL of chat. Reads answer rows or views; what is written goes through locked conversations (see models)."""
 
+from plaza.chat.repository.blocks import PARTED, BlockRepository
 from plaza.chat.repository.changes import ChangeRepository
 from plaza.chat.repository.conversations import CONVERSATIONS_FOR_STAFF, ConversationRepository
 from plaza.chat.repository.history import HistoryRepository
-from plaza.chat.repository.messages import COLUMNS, MessageRepository, message_of
+from plaza.chat.repository.messages import COLUMNS, MessageRepository, Obstacles, message_of
 from plaza.chat.repository.participants import ParticipantRepository, Standing
+from plaza.chat.repository.receipts import Delivery, ReceiptRepository
 
 __all__ = [
     "COLUMNS",
     "CONVERSATIONS_FOR_STAFF",
+    "PARTED",
+    "BlockRepository",
     "ChangeRepository",
     "ConversationRepository",
+    "Delivery",
     "HistoryRepository",
     "MessageRepository",
+    "Obstacles",
     "ParticipantRepository",
+    "ReceiptRepository",
     "Standing",
     "message_of",
 ]

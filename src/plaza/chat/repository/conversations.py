@@ -22,15 +22,21 @@ with shown as materialized (
   join chat_conversation c on c.id = p.conversation_id
   where p.user_id = :user_id and p.left_at is null and c.deleted_at is null {narrowed}
 )
-select s.id, s.kind, s.title, s.created_by, s.participant_count, s.last_seq, s.last_message_at, s.created_at, s.active_at,
-  s.role, s.last_read_seq, s.muted_until, s.archived_at, badge.unread, badge.mentions,
+select s.id, s.kind, s.title, s.created_by, s.participant_count, s.slow_mode_s, s.posting, s.last_seq, s.last_message_at, s.created_at,
+  s.active_at, s.role, s.last_read_seq, s.muted_until, s.archived_at, badge.unread, badge.mentions,
   case when pair.user_low = :user_id then pair.user_high else pair.user_low end as peer_id,
+  mine.reactions as my_reactions,
+  exists (select from chat_saved_message s where s.user_id = :user_id and s.message_id = m.id) as saved,
   m.id as message_id, m.conversation_id, m.seq, m.sender_id, m.type, m.content, m.client_id, m.parent_id, m.reply_count,
   m.reactions, m.attachments, m.mentions as mentioned, m.pinned, m.edit_count, m.edited_at, m.deleted_at as gone_at,
   m.created_at as sent_at, m.system
 from shown s
 left join chat_direct_pair pair on pair.conversation_id = s.id
 left join lateral (select * from chat_message where conversation_id = s.id order by seq desc limit 1) m on true
+left join lateral (
+  select array_agg(r.emoji order by r.created_at, r.emoji) as reactions
+  from chat_message_reaction r where r.message_id = m.id and r.user_id = :user_id
+) mine on true
 cross join lateral (
   select count(*) as unread, count(*) filter (where :user_id = any(u.mentions)) as mentions
   from chat_message u

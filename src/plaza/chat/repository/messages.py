@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.types import Uuid
 
 from plaza.chat.models import Change, ChangeKind, DirectPair, Message
+from plaza.chat.repository.blocks import PARTED
 from plaza.chat.schemas import ChangeBody, LogEntry, MessageBody, MessageDraft, SystemEvent
 from plaza.core.db import Repository
 from plaza.domain_events.chat import MessageId
@@ -44,9 +46,19 @@ _FIELDS = tuple(column.key for column in COLUMNS[:-1])
 # every message and every departure that came before.
 _LOCK = text("select 1 from chat_conversation where id = any(cast(:ids as uuid[])) order by id for update")
 
+# What keeps a participant from writing: a block between two, a group in which only owner and admins write, or slow mode, which counts a
+# member's earlier stays, too: leaving is no way around it.
+_IS_PARTED = f"c.kind = 'direct' and {PARTED.format(conversation_id='c.id')}"
+_IS_SILENT = "c.posting = 'admins' and p.role = 'member'"
+_IS_SLOW = "c.slow_mode_s > 0 and p.role = 'member'"
+_RESTED_AT = """(
+    select max(s.last_sent_at) + make_interval(secs => c.slow_mode_s) from chat_participant s
+    where s.conversation_id = c.id and s.user_id = p.user_id
+  )"""
+
 # Gives each draft of a live participant the next seq of its conversation. Left out, to be explained by the caller: strangers and former
-# members, deleted conversations, parents that nobody wrote there, and all but the first of one client_id.
-_INSERT = text("""
+# members, deleted conversations, whoever is kept from writing, parents that nobody wrote there, and what was sent before.
+_INSERT = text(f"""
 with draft as (
   select * from unnest(
     cast(:ids as uuid[]), cast(:conversations as uuid[]), cast(:senders as uuid[]), cast(:clients as uuid[]),
@@ -58,16 +70,21 @@ mention as (
 ),
 admitted as (
   select d.*, c.last_seq, d.everybody and p.role in ('owner', 'admin') as names_all, coalesce(parent.parent_id, parent.id) as root_id,
-    row_number() over (partition by d.sender_id, d.client_id order by d.ord) as turn
+    p.id as participant_id, {_IS_SLOW} as is_slow, row_number() over (partition by p.id order by d.ord) as turn
   from draft d
   join chat_conversation c on c.id = d.conversation_id and c.deleted_at is null
   join chat_participant p on p.conversation_id = d.conversation_id and p.user_id = d.sender_id and p.left_at is null
   left join chat_message parent on parent.id = d.parent_id and parent.conversation_id = d.conversation_id and parent.type = 'text'
-  where (d.parent_id is null or parent.id is not null)
+  where (d.parent_id is null or parent.id is not null) and not ({_IS_PARTED}) and not ({_IS_SILENT})
+    and not ({_IS_SLOW} and coalesce({_RESTED_AT} > :now, false))
     and not exists (select from chat_message m where m.sender_id = d.sender_id and m.client_id = d.client_id)
 ),
 fresh as (
-  select a.*, a.last_seq + row_number() over (partition by a.conversation_id order by a.ord) as seq from admitted a where a.turn = 1
+  select a.*, a.last_seq + row_number() over (partition by a.conversation_id order by a.ord) as seq from admitted a
+  where not a.is_slow or a.turn = 1
+),
+paused as (
+  update chat_participant p set last_sent_at = :now from fresh f where f.is_slow and p.id = f.participant_id
 ),
 moved as (
   update chat_conversation c set last_seq = n.seq, last_message_at = greatest(c.last_message_at, :now)
@@ -94,7 +111,20 @@ select f.id, f.conversation_id, f.seq, f.sender_id, 'text', f.content, f.client_
 from fresh f
 returning id, conversation_id, seq, sender_id, type, content, client_id, parent_id, reply_count, reactions, attachments, mentions, pinned,
   edit_count, edited_at, deleted_at, created_at, null as system
-""")
+""")  # noqa: S608 - no parameter is spelled into it
+
+_OBSTACLES = text(f"""
+select asked.ord - 1 as number, {_IS_PARTED} as is_parted, {_IS_SILENT} as is_silent,
+  asked.parent_id is null or parent.id is not null as has_parent,
+  case when {_IS_SLOW} then cast(extract(epoch from {_RESTED_AT} - :now) as float) end as pause_s
+from unnest(
+  cast(:conversations as uuid[]), cast(:senders as uuid[]), cast(:parents as uuid[])
+) with ordinality as asked(conversation_id, sender_id, parent_id, ord)
+join chat_conversation c on c.id = asked.conversation_id
+join chat_participant p on p.conversation_id = asked.conversation_id and p.user_id = asked.sender_id and p.left_at is null
+left join chat_message parent
+  on parent.id = asked.parent_id and parent.conversation_id = asked.conversation_id and parent.type = 'text'
+""")  # noqa: S608 - no parameter is spelled into it
 
 _SENT = text("""
 select m.id, m.conversation_id, m.seq, m.sender_id, m.type, m.content, m.client_id, m.parent_id, m.reply_count, m.reactions, m.attachments,
@@ -149,6 +179,17 @@ where m.id >= :since and (m.type = 'system' or m.seq = 1)
 order by 1, 2
 """)
 
+
+@dataclass(frozen=True, slots=True)
+class Obstacles:
+    """What may keep a participant's draft from being written. `pause_s` is how long slow mode still lasts for its sender."""
+
+    is_parted: bool
+    is_silent: bool
+    has_parent: bool
+    pause_s: float | None
+
+
 _SENDER_AND_CLIENT = "chat_message_sender_id_client_id_key"
 
 
@@ -176,7 +217,10 @@ class MessageRepository(Repository[Message]):
         await (await self.db.session.connection()).execute(_LOCK, {"ids": list(ids)})
 
     async def insert(self, drafts: Mapping[MessageId, MessageDraft], now: datetime) -> Sequence[MessageBody]:
-        """In the order given, which is the order of seqs; `lock_conversations` goes before. Drafts that cannot be written are left out."""
+        """In the order given, which is the order of seqs; `lock_conversations` goes before. Drafts that cannot be written are left out.
+
+        Nobody's client_id is among these twice.
+        """
         mentions = [(made, user) for made, draft in drafts.items() for user in draft.mentioned]
         parameters = {
             "ids": list(drafts),
@@ -200,6 +244,17 @@ class MessageRepository(Repository[Message]):
             raise
         return [message_of(row) for row in rows]
 
+    async def obstacles(self, drafts: Collection[MessageDraft], now: datetime) -> Mapping[int, Obstacles]:
+        """By their place among these drafts; those of strangers and former members are left out."""
+        parameters = {
+            "conversations": [each.conversation_id for each in drafts],
+            "senders": [each.sender_id for each in drafts],
+            "parents": [each.parent_id for each in drafts],
+            "now": now,
+        }
+        async with self.db.reading() as connection:
+            return {number: Obstacles(*rest) for number, *rest in await connection.execute(_OBSTACLES, parameters)}
+
     async def sent_before(self, asked: Collection[tuple[UUID, UUID]]) -> Mapping[tuple[UUID, UUID], MessageBody]:
         """By (sender, client_id)."""
         parameters = {"senders": [each[0] for each in asked], "clients": [each[1] for each in asked]}
@@ -212,6 +267,12 @@ class MessageRepository(Repository[Message]):
         async with self.db.reading() as connection:
             row = (await connection.execute(statement)).one_or_none()
         return None if row is None else message_of(row)
+
+    async def replies(self, root_id: UUID, after: int, limit: int) -> Sequence[MessageBody]:
+        """Those after this seq, the oldest first."""
+        statement = select(*COLUMNS).where(Message.parent_id == root_id, Message.seq > after)
+        async with self.db.reading() as connection:
+            return [message_of(row) for row in await connection.execute(statement.order_by(Message.seq).limit(limit))]
 
     async def after(self, conversation_id: UUID, seq: int, limit: int) -> Sequence[LogEntry]:
         """The oldest first, without a gap."""

@@ -35,6 +35,7 @@ from chat_participant mine
 join chat_conversation c on c.id = mine.conversation_id and c.deleted_at is null
 join chat_participant other on other.conversation_id = mine.conversation_id and other.left_at is null
 where mine.user_id = :user_id and mine.left_at is null and other.user_id = any(cast(:others as uuid[]))
+  and not exists (select from chat_block b where b.user_id = other.user_id and b.blocked_id = mine.user_id)
 """)
 
 

@@ -6,11 +6,11 @@ from plaza.chat.schemas.conversations import (
     ConversationBody,
     ConversationView,
     CreatedConversation,
+    GroupChange,
     MyPart,
     NewConversation,
     NewOwner,
     NewParticipant,
-    NewTitle,
     ParticipantView,
     Peer,
     ReadState,
@@ -33,6 +33,7 @@ from plaza.chat.schemas.messages import (
     SystemEvent,
 )
 from plaza.chat.schemas.personal_data import ForgetPresence
+from plaza.chat.schemas.receipts import ReceiptView
 from plaza.chat.schemas.settings import ChatSettings
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "Direction",
     "EarlierContent",
     "ForgetPresence",
+    "GroupChange",
     "LogEntry",
     "MessageBody",
     "MessageDraft",
@@ -58,12 +60,12 @@ __all__ = [
     "NewOwner",
     "NewParticipant",
     "NewReaction",
-    "NewTitle",
     "ParticipantView",
     "Peer",
     "Reacted",
     "ReactionView",
     "ReadState",
+    "ReceiptView",
     "RoleChange",
     "SentMessage",
     "SeqMarker",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
-from plaza.chat.models import Kind
+from msgspec import UNSET, Meta, UnsetType
+
+from plaza.chat.models import Kind, Posting
 from plaza.chat.schemas.messages import MessageBody, MessageView
-from plaza.core.schemas import Input, View
+from plaza.core.schemas import Input, Patch, View
 from plaza.domain_events.chat import ConversationId
 from plaza.domain_events.identity import UserId
 
@@ -20,8 +23,12 @@ class NewConversation(Input, frozen=True, kw_only=True):
     title: str | None = None
 
 
-class NewTitle(Input, frozen=True, kw_only=True):
-    title: str | None = None
+class GroupChange(Patch, frozen=True, kw_only=True):
+    """What is left out stays. `slow_mode_s` is the pause between two messages of one member, 0 for none."""
+
+    title: str | UnsetType | None = UNSET
+    slow_mode_s: Annotated[int, Meta(ge=0, le=86_400)] | UnsetType = UNSET
+    posting: Posting | UnsetType = UNSET
 
 
 class NewParticipant(Input, frozen=True, kw_only=True):
@@ -66,6 +73,8 @@ class ConversationBody(View, frozen=True, kw_only=True):
     title: str | None
     created_by: UserId | None
     participant_count: int
+    slow_mode_s: int
+    posting: str
     last_seq: int
     last_message_at: datetime | None
     last_message: MessageBody | None

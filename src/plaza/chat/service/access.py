@@ -5,10 +5,12 @@ A stranger learns nothing (404). Whoever is or was part of it may know that it e
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from uuid import UUID
 
 from plaza.chat.errors import (
     AlreadyDeleted,
+    Blocked,
     ConversationDeleted,
     ConversationNotFound,
     MessageNotFound,
@@ -17,7 +19,13 @@ from plaza.chat.errors import (
     SystemMessage,
 )
 from plaza.chat.models import Conversation, Kind, Message, MessageType, Participant
-from plaza.chat.repository import ChangeRepository, ConversationRepository, ParticipantRepository, Standing
+from plaza.chat.repository import (
+    BlockRepository,
+    ChangeRepository,
+    ConversationRepository,
+    ParticipantRepository,
+    Standing,
+)
 from plaza.core.actor import Actor
 from plaza.core.db import Database
 from plaza.core.result import DomainError
@@ -53,7 +61,7 @@ def must_be_text(message: Message) -> None:
 class Entrance:
     def __init__(self, db: Database) -> None:
         self.conversations, self.participants = ConversationRepository(db), ParticipantRepository(db)
-        self.changes = ChangeRepository(db)
+        self.changes, self.blocks = ChangeRepository(db), BlockRepository(db)
 
     async def check(self, conversation_id: UUID, user_id: UUID) -> None:
         """Raises one of `ENTRANCE`."""
@@ -77,6 +85,16 @@ class Entrance:
         if message is None:
             raise MessageNotFound
         return conversation, me, message
+
+    async def must_not_be_parted(self, conversation: Conversation) -> None:
+        """Raises Blocked where one of the two has blocked the other. The conversation is locked."""
+        if conversation.kind == Kind.DIRECT and await self.blocks.parts(conversation.id):
+            raise Blocked
+
+    async def must_not_be_between(self, user_id: UUID, others: Collection[UUID]) -> None:
+        """Raises Blocked where one of the others has blocked this one, or the other way round."""
+        if await self.blocks.between(user_id, others):
+            raise Blocked
 
     async def lock_group(self, actor: Actor, conversation_id: UUID) -> tuple[Conversation, Participant]:
         """Besides, raises NotGroup."""

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from plaza.chat.errors import ConversationNotFound, GroupFull, NotGroup, NotOwner, SameUser, TitleRequired
+from msgspec import UNSET
+
+from plaza.chat.errors import Blocked, ConversationNotFound, GroupFull, NotGroup, NotOwner, SameUser, TitleRequired
 from plaza.chat.frames import ConversationUpdated, ParticipantChanged
 from plaza.chat.models import Conversation, Kind, Role
 from plaza.chat.repository import ConversationRepository, ParticipantRepository
-from plaza.chat.schemas import ChatSettings, ConversationView, CreatedConversation, NewConversation, NewTitle
+from plaza.chat.schemas import ChatSettings, ConversationView, CreatedConversation, GroupChange, NewConversation
 from plaza.chat.service.access import ENTRANCE, Entrance, refusal
 from plaza.chat.service.announcing import Announcer, Journal
 from plaza.chat.service.participants import join
@@ -40,7 +42,7 @@ class ConversationService(Service):
         self.entrance, self.names = Entrance(db), Names(profiles)
         self.announcer, self.journal = Announcer(db, hub), Journal(db, clock, hub)
 
-    @command(ValidationFailed, SameUser, TitleRequired, GroupFull, UserNotFound)
+    @command(ValidationFailed, SameUser, TitleRequired, GroupFull, UserNotFound, Blocked)
     async def create(self, actor: Actor, new: NewConversation) -> ServiceResult[CreatedConversation]:
         """A group, or the one direct conversation of two people, which may stand already; a side that had left it is back."""
         me = UserId(actor.user_id)
@@ -78,17 +80,24 @@ class ConversationService(Service):
         return success(view)
 
     @command(*ENTRANCE, NotGroup, PermissionDenied, TitleRequired, ValidationFailed)
-    async def rename(
-        self, actor: Actor, conversation_id: ConversationId, new: NewTitle
+    async def change(
+        self, actor: Actor, conversation_id: ConversationId, new: GroupChange
     ) -> ServiceResult[ConversationView]:
+        """By owner and admins. A new title is told in the log, who may write and how often only to those who look."""
         conversation, me = await self.entrance.lock_group(actor, conversation_id)
         if me.role == Role.MEMBER:
             raise PermissionDenied
-        title = _title(new.title)
-        has_changed = conversation.title != title
-        if has_changed:
-            conversation.title = title
-            self.journal.write(conversation, "title_changed", actor_id=actor.user_id, title=title)
+        title = conversation.title if new.title is UNSET else _title(new.title)
+        before = conversation.title, conversation.slow_mode_s, conversation.posting
+        wanted = (
+            title,
+            before[1] if new.slow_mode_s is UNSET else new.slow_mode_s,
+            before[2] if new.posting is UNSET else new.posting,
+        )
+        if has_changed := before != wanted:
+            conversation.title, conversation.slow_mode_s, conversation.posting = wanted
+            if title != before[0]:
+                self.journal.write(conversation, "title_changed", actor_id=actor.user_id, title=title)
             await self.db.session.flush()
         view = await self._view(conversation_id, me.user_id)
         if has_changed:
@@ -112,7 +121,7 @@ class ConversationService(Service):
         title = _title(title)
         if len(others) + 1 > self.settings.max_participants:
             raise GroupFull
-        await self._must_exist(others)
+        await self._must_be_open(me, others)
         now = self.clock.now()
         conversation = _conversation(ConversationId(uuid7()), Kind.GROUP, title, me, now)
         self.conversations.add(conversation)
@@ -133,7 +142,7 @@ class ConversationService(Service):
             raise SameUser
         if len(others) != 1:
             raise ValidationFailed(errors={"member_ids": ["a direct conversation is with exactly one other person"]})
-        await self._must_exist(others)
+        await self._must_be_open(me, others)
         low, high = sorted((me, others[0]))
         now, made = self.clock.now(), ConversationId(uuid7())
         if not await self.conversations.create_direct(made, low, high, me, now):
@@ -161,9 +170,11 @@ class ConversationService(Service):
                 join(self.participants, conversation, user_id, Role.MEMBER, self.clock.now(), marker)
                 self.journal.write(conversation, "participant_added", actor_id=me, user_id=user_id, role=Role.MEMBER)
 
-    async def _must_exist(self, user_ids: Sequence[UserId]) -> None:
-        if len(await self.names.cards(user_ids)) < len(user_ids):
+    async def _must_be_open(self, me: UserId, others: Sequence[UserId]) -> None:
+        """Raises UserNotFound for those who are gone, and Blocked."""
+        if len(await self.names.cards(others)) < len(others):
             raise UserNotFound
+        await self.entrance.must_not_be_between(me, others)
 
     async def _view(self, conversation_id: ConversationId, user_id: UserId) -> ConversationView:
         """For a participant of this transaction, flushed before."""

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from plaza.chat.errors import (
     AlreadyDeleted,
+    Blocked,
     ContentTooLong,
     EditTimeExpired,
     EmptyContent,
@@ -44,6 +45,7 @@ class EditingService(Service):
         NotAuthor,
         SystemMessage,
         AlreadyDeleted,
+        Blocked,
         EditTimeExpired,
         MaxEditsReached,
         EmptyContent,
@@ -57,6 +59,7 @@ class EditingService(Service):
         must_be_text(message)
         if message.sender_id != actor.user_id:
             raise NotAuthor
+        await self.entrance.must_not_be_parted(conversation)
         now = self.clock.now()
         if now > message.created_at + timedelta(seconds=self.settings.edit_window_s):
             raise EditTimeExpired

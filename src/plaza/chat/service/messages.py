@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from uuid import UUID
 
 import msgspec
 
 from plaza.chat.errors import (
     AttachmentsUnavailable,
+    Blocked,
     ContentTooLong,
     ConversationNotFound,
     EmptyContent,
     InvalidParent,
     MessageNotFound,
+    SlowMode,
 )
 from plaza.chat.repository import (
     ChangeRepository,
     ConversationRepository,
     HistoryRepository,
     MessageRepository,
+    Obstacles,
     ParticipantRepository,
     Standing,
 )
@@ -39,7 +43,7 @@ from plaza.chat.service.log import entry
 from plaza.core.actor import Actor
 from plaza.core.clock import Clock
 from plaza.core.db import Cursors, Database, PageRequest
-from plaza.core.errors import InvalidCursor, RateLimited
+from plaza.core.errors import InvalidCursor, PermissionDenied, RateLimited
 from plaza.core.grouping import grouped
 from plaza.core.ids import uuid7
 from plaza.core.ratelimit import RateLimits
@@ -60,7 +64,16 @@ class MessageService(Service):
         self.messages, self.history, self.changes = MessageRepository(db), HistoryRepository(db), ChangeRepository(db)
         self.entrance, self.announcer = Entrance(db), Announcer(db, hub)
 
-    @grouped(*ENTRANCE, EmptyContent, ContentTooLong, AttachmentsUnavailable, InvalidParent)
+    @grouped(
+        *ENTRANCE,
+        EmptyContent,
+        ContentTooLong,
+        AttachmentsUnavailable,
+        Blocked,
+        PermissionDenied,
+        InvalidParent,
+        SlowMode,
+    )
     async def send(self, drafts: Sequence[MessageDraft]) -> Sequence[ServiceResult[SentMessage]]:
         """Refused drafts take no seq. The same (sender_id, client_id) gives the first message back, whatever else the draft says.
 
@@ -142,7 +155,8 @@ class MessageService(Service):
         if not drafts:
             return ()
         await self.messages.lock_conversations({draft.conversation_id for draft in drafts.values()})
-        written = await self.messages.insert(drafts, self.clock.now())
+        now = self.clock.now()
+        written = [message for each in _without_repeats(drafts) for message in await self.messages.insert(each, now)]
         first = [message.conversation_id for message in written if message.seq == 1]
         if written:
             self.announcer.entries(written, await self.conversations.pairs(first) if first else {})
@@ -156,14 +170,15 @@ class MessageService(Service):
         standings = await self.participants.standings(
             {(each.conversation_id, each.sender_id) for each in drafts.values()}
         )
+        obstacles = await self.messages.obstacles(drafts.values(), self.clock.now())
         results: dict[int, ServiceResult[SentMessage]] = {}
-        for n, draft in drafts.items():
+        for place, (n, draft) in enumerate(drafts.items()):
             first = sent.get((draft.sender_id, draft.client_id))
             if first is not None and written.get(first.id, -1) < n:
                 results[n] = success(SentMessage(message=MessageView.of(first), is_new=False))
             else:
                 refused = refusal(standings.get((draft.conversation_id, draft.sender_id))) or unfit(draft)
-                results[n] = failure(refused or InvalidParent())
+                results[n] = failure(refused or _hindrance(obstacles[place]))
         return results
 
 
@@ -174,6 +189,30 @@ def unfit(draft: MessageDraft) -> DomainError | None:
     if len(draft.content) > MAX_CONTENT:
         return ContentTooLong()
     return AttachmentsUnavailable() if draft.has_attachments else None
+
+
+def _hindrance(found: Obstacles) -> DomainError:
+    """Of a draft that was not written, though its sender takes part and its text is fit."""
+    if found.is_parted:
+        return Blocked()
+    if found.is_silent:
+        return PermissionDenied()
+    if not found.has_parent:
+        return InvalidParent()
+    return SlowMode(retry_after=max(1.0, found.pause_s or 0))
+
+
+def _without_repeats(drafts: Mapping[MessageId, MessageDraft]) -> Iterator[Mapping[MessageId, MessageDraft]]:
+    """Cut before each repetition of a client_id: whether that one may be written depends on what became of the first."""
+    run, names = dict[MessageId, MessageDraft](), set[tuple[UserId, UUID]]()
+    for made, draft in drafts.items():
+        name = draft.sender_id, draft.client_id
+        if name in names:
+            yield run
+            run, names = {}, set()
+        run[made] = draft
+        names.add(name)
+    yield run
 
 
 def _json_page(items: bytes, next_cursor: str | None) -> msgspec.Raw:

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from plaza.chat.errors import (
     AlreadyParticipant,
+    Blocked,
     CannotAddOwner,
     CannotChangeOwnerRole,
     CannotRemoveOwner,
@@ -73,7 +74,15 @@ class ParticipantService(Service):
         return success(Page(items=await self.names.participants(shown), next_cursor=next_cursor))
 
     @command(
-        *ENTRANCE, NotGroup, PermissionDenied, CannotAddOwner, InvalidRole, UserNotFound, AlreadyParticipant, GroupFull
+        *ENTRANCE,
+        NotGroup,
+        PermissionDenied,
+        CannotAddOwner,
+        InvalidRole,
+        UserNotFound,
+        AlreadyParticipant,
+        Blocked,
+        GroupFull,
     )
     async def add(
         self, actor: Actor, conversation_id: ConversationId, added: NewParticipant
@@ -89,6 +98,7 @@ class ParticipantService(Service):
             raise UserNotFound
         if await self.participants.live(conversation_id, added.user_id) is not None:
             raise AlreadyParticipant
+        await self.entrance.must_not_be_between(actor.user_id, [added.user_id])
         if conversation.participant_count >= self.settings.max_participants:
             raise GroupFull
         participant = join(
@@ -200,6 +210,7 @@ def join(
             role=role,
             joined_at=now,
             last_read_seq=last_read_seq,
+            last_delivered_seq=last_read_seq,
         )
     )
 

@@ -10,6 +10,7 @@ import emoji
 
 from plaza.chat.errors import (
     AlreadyDeleted,
+    Blocked,
     InvalidEmoji,
     MaxReactionsExceeded,
     MessageNotFound,
@@ -33,7 +34,7 @@ from plaza.domain_events.chat import ConversationId, MessageId
 from plaza.domain_events.identity import UserId
 from plaza.identity import ProfileService
 
-_REACTED = (*ENTRANCE, MessageNotFound, SystemMessage, AlreadyDeleted, InvalidEmoji)
+_REACTED = (*ENTRANCE, MessageNotFound, SystemMessage, AlreadyDeleted, Blocked, InvalidEmoji)
 
 
 class ReactionService(Service):
@@ -114,6 +115,7 @@ class ReactionService(Service):
         """Held until the transaction ends; the emoji in its one spelling."""
         conversation, _, message = await self.entrance.lock_message(actor, conversation_id, message_id)
         must_be_text(message)
+        await self.entrance.must_not_be_parted(conversation)
         return conversation, message, fully_qualified(sign)
 
     async def _put(self, actor: Actor, conversation: Conversation, message: Message, sign: str, mine: set[str]) -> None:

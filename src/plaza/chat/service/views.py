@@ -49,9 +49,11 @@ def _conversation(row: Row[Any], cards: Mapping[UserId, Card]) -> ConversationVi
         title=row.title,
         created_by=row.created_by,
         participant_count=row.participant_count,
+        slow_mode_s=row.slow_mode_s,
+        posting=row.posting,
         last_seq=row.last_seq,
         last_message_at=row.last_message_at,
-        last_message=None if row.message_id is None else MessageView.of(message_of(row[-len(COLUMNS) :])),
+        last_message=None if row.message_id is None else _last_message(row),
         peer=None if row.peer_id is None else _peer(row.peer_id, cards.get(row.peer_id)),
         created_at=row.created_at,
         my=MyPart(
@@ -63,6 +65,10 @@ def _conversation(row: Row[Any], cards: Mapping[UserId, Card]) -> ConversationVi
             mentions=row.mentions,
         ),
     )
+
+
+def _last_message(row: Row[Any]) -> MessageView:
+    return MessageView.of(message_of(row[-len(COLUMNS) :]), my_reactions=row.my_reactions, saved=row.saved)
 
 
 def _peer(user_id: UserId, card: Card | None) -> Peer:
