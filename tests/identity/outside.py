@@ -14,6 +14,9 @@ import httpx
 from joserfc.jwk import ECKey
 from sqlalchemy import text
 
+from plaza.domain_events.identity import UserId
+from plaza.identity.service import UserService
+from tests.identity.builders import PASSWORD
 from tests.identity.provider import CLIENT_ID, CLIENT_SECRET, NATIVE_ID, Provider, query_of, serving
 from tests.support.callers import Callers, callers
 from tests.support.stage import Stage
@@ -95,6 +98,13 @@ class Browser:
 
     async def unlink(self, id: str) -> httpx.Response:
         return await self.http.delete(f"{AUTH}/linked-accounts/{id}", headers=self.headers)
+
+    async def sign_in_with_password(self, email: str = "ada@example.com") -> UserId:
+        """As a person who is made for it."""
+        made = (await self.world.stage[UserService].create(email, PASSWORD, display_name="Ada")).unwrap()
+        given = {"identifier": email, "password": PASSWORD}
+        self.sign_in(await self.http.post(f"{AUTH}/login", json=given))
+        return made.id
 
     def sign_in(self, answer: httpx.Response) -> None:
         assert answer.status_code == 200, answer.text
