@@ -211,6 +211,14 @@ class ReadUpdated(View, frozen=True, kw_only=True, tag_field="type", tag="read.u
     up_to: int
 
 
+class DeliveredUpdated(View, frozen=True, kw_only=True, tag_field="type", tag="delivered.updated"):
+    """Everything up to there was written to a device of this person. Only in small conversations; it comes up to a second later."""
+
+    conversation_id: ConversationId
+    user_id: UserId
+    up_to: int
+
+
 class UnreadChanged(View, frozen=True, kw_only=True, tag_field="type", tag="unread"):
     """To all devices of one person after his marker moved. New messages move no marker: clients count those themselves."""
 

@@ -42,7 +42,7 @@ class Message(Base):
         CheckConstraint("parent_id <> id", name="parent"),
         UniqueConstraint("conversation_id", "seq"),
         UniqueConstraint("sender_id", "client_id"),
-        Index("chat_message_parent_id_idx", "parent_id", postgresql_where=text("parent_id is not null")),
+        Index("chat_message_thread_idx", "parent_id", "seq", postgresql_where=text("parent_id is not null")),
     )
 
     id: Mapped[MessageId] = mapped_column(primary_key=True)

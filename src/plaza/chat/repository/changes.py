@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, delete, func, select, tuple_, update
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from plaza.chat.models import Message, MessageEdit, MessageReaction, Pin, SavedMessage
 from plaza.chat.repository.messages import COLUMNS, message_of
@@ -33,14 +34,18 @@ class ChangeRepository(Repository[Message]):
     async def seen_by(self, user_id: UUID, messages: Collection[MessageBody]) -> list[MessageView]:
         """With what is personal, in the order given."""
         ids = [each.id for each in messages]
+        oldest = MessageReaction.created_at, MessageReaction.emoji
         reacted = (
-            select(MessageReaction.message_id, func.array_agg(MessageReaction.emoji).label("emoji"))
+            select(
+                MessageReaction.message_id,
+                func.array_agg(aggregate_order_by(MessageReaction.emoji, *oldest)).label("emoji"),
+            )
             .where(MessageReaction.message_id.in_(ids), MessageReaction.user_id == user_id)
             .group_by(MessageReaction.message_id)
         )
         saved = select(SavedMessage.message_id).where(SavedMessage.message_id.in_(ids), SavedMessage.user_id == user_id)
         async with self.db.reading() as connection:
-            mine = {row.message_id: sorted(row.emoji) for row in await connection.execute(reacted)}
+            mine = {row.message_id: row.emoji for row in await connection.execute(reacted)}
             kept = set((await connection.scalars(saved)).all())
         return [MessageView.of(each, my_reactions=mine.get(each.id, []), saved=each.id in kept) for each in messages]
 

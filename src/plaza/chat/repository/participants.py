@@ -80,7 +80,7 @@ where p.user_id = :user_id and p.conversation_id = :conversation_id and p.left_a
 """)  # noqa: S608 - no parameter is spelled into it
 
 _MOVE_MARKER = """
-update chat_participant p set last_read_seq = {target}
+update chat_participant p set last_read_seq = {target}, last_delivered_seq = greatest(p.last_delivered_seq, {target})
 from chat_conversation c
 where c.id = p.conversation_id and c.deleted_at is null and c.id = :conversation_id
   and p.user_id = :user_id and p.left_at is null and p.last_read_seq {than} {target}

@@ -16,6 +16,7 @@ class ChatSettings(msgspec.Struct, frozen=True):
     max_own_emoji: int = 5
     max_pins: int = 100
     max_scheduled: int = 100
+    delivery_frames_up_to: int = 20  # participants; in larger groups nobody is told what reached whom
 
     def __post_init__(self) -> None:
         if self.max_participants < 2:

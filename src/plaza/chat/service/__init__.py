@@ -9,6 +9,8 @@ from plaza.chat.service.personal_data import ChatData
 from plaza.chat.service.pins import PinService
 from plaza.chat.service.reactions import ReactionService
 from plaza.chat.service.reading import ReadingService
+from plaza.chat.service.receipts import ReceiptService
+from plaza.chat.service.threads import ThreadService
 
 __all__ = [
     "ChatData",
@@ -20,4 +22,6 @@ __all__ = [
     "PinService",
     "ReactionService",
     "ReadingService",
+    "ReceiptService",
+    "ThreadService",
 ]

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
 
 class Frame:
-    """JSON as it left the service. The ASGI event of each protocol is made at the first reader and shared by the others."""
+    """JSON as it left the service. The ASGI event of each protocol is made at the first reader and shared by the others.
 
-    __slots__ = ("_binary", "_text", "data")
+    `entry` names the topic and seq of an entry of a log.
+    """
 
-    def __init__(self, data: bytes) -> None:
-        self.data = data
+    __slots__ = ("_binary", "_text", "data", "entry")
+
+    def __init__(self, data: bytes, entry: tuple[UUID, int] | None = None) -> None:
+        self.data, self.entry = data, entry
         self._text: dict[str, Any] | None = None
         self._binary: dict[str, Any] | None = None
 

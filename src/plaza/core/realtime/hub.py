@@ -23,7 +23,7 @@ from plaza.core.realtime.bus import Bus, CloseSockets, Item, Signal, ToTopic, To
 from plaza.core.realtime.frames import Frame
 from plaza.core.realtime.log import LogFrame, TopicLog, Wake
 from plaza.core.realtime.settings import RealtimeSettings
-from plaza.core.realtime.socket import Close, Socket
+from plaza.core.realtime.socket import Close, OnWritten, Socket
 from plaza.core.realtime.topics import Follower, Topic, Topics
 from plaza.core.telemetry.metrics import FRAMES_HEALED, SOCKETS
 
@@ -46,6 +46,7 @@ class Hub:
         self._sockets: dict[UUID, Socket] = {}
         self._of_session: dict[UUID, set[Socket]] = {}
         self._handlers: dict[str, Callable[[Collection[UUID]], None]] = {}
+        self._on_written: OnWritten | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._reads = asyncio.Semaphore(settings.log_reads)
         self._sweep_due = asyncio.Event()
@@ -73,6 +74,10 @@ class Hub:
     def on_signal(self, name: str, handler: Callable[[Collection[UUID]], None]) -> None:
         self._handlers[name] = handler
 
+    def on_written(self, handler: OnWritten) -> None:
+        """It is told of every entry that a socket of this process has taken."""
+        self._on_written = handler
+
     def close_sockets(self, ids: Collection[UUID], code: int) -> None:
         """Wherever they are."""
         self._tell((CloseSockets(tuple(ids), code),))
@@ -95,6 +100,7 @@ class Hub:
             socket.close(Close.RESTART, self._retry())
             return
         self._sockets[socket.id] = socket
+        socket.on_written = self._on_written
         if socket.session_id is not None:
             self._of_session.setdefault(socket.session_id, set()).add(socket)
         self.topics.add(socket)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:  # topics imports sockets
 
 Receive: TypeAlias = Callable[[], Awaitable[Any]]
 Send: TypeAlias = Callable[[Any], Awaitable[None]]
+OnWritten: TypeAlias = Callable[[UUID, UUID, int], None]
+"""(user, topic, seq) of an entry that a socket has taken."""
 OnFrame: TypeAlias = Callable[[str | bytes], Coroutine[Any, Any, None] | None]
 
 log = structlog.get_logger(__name__)
@@ -62,6 +64,7 @@ class Socket:
         "binary",
         "id",
         "noted",
+        "on_written",
         "only",
         "session_id",
         "settings",
@@ -86,6 +89,7 @@ class Socket:
         self.topics: set[Topic] = set()
         # While its topics are being read: what was told about its user meanwhile, as topic -> (seq, has joined).
         self.noted: MutableMapping[UUID, tuple[int, bool]] | None = {}
+        self.on_written: OnWritten | None = None
         self._receive, self._send = receive, send
         self._queue: list[Frame] = []
         self._count = self._bytes = 0
@@ -236,6 +240,8 @@ class Socket:
             await self._send(frame.event(binary=self.binary))
             self._count -= 1
             self._bytes -= len(frame.data)
+            if frame.entry is not None and self.on_written is not None:
+                self.on_written(self.user_id, *frame.entry)
             if self._roomy is not None and self._is_half_free():
                 self._let_go()
         FRAMES_SENT.inc(len(batch))

@@ -90,7 +90,7 @@ class Follower:
         if user_id in entry.joined:
             self.is_away = False
         if not self.is_away:
-            self.socket.push(*frames_of(entry))
+            self.socket.push(*frames_of(self.topic.id, entry))
         if user_id in entry.left and entry.seq > self._since:
             self.is_away = True
         self.position = entry.seq
@@ -273,7 +273,7 @@ class Topics:
         for user_id in entry.joined:
             for socket in self._joining(topic.id, user_id, entry.seq):
                 self.attach(socket, topic.id, entry.seq)
-        frames = frames_of(entry)
+        frames = frames_of(topic.id, entry)
         for socket in topic.live:
             socket.push(*frames)
         if topic.ahead:
@@ -309,5 +309,6 @@ class Topics:
             socket.close(Close.FORMER_MEMBER, flush=True)
 
 
-def frames_of(entry: Entry) -> tuple[Frame, ...]:
-    return (Frame(entry.frame), *map(Frame, entry.then)) if entry.then else (Frame(entry.frame),)
+def frames_of(topic_id: UUID, entry: Entry) -> tuple[Frame, ...]:
+    first = Frame(entry.frame, (topic_id, entry.seq))
+    return (first, *map(Frame, entry.then)) if entry.then else (first,)
