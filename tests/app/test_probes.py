@@ -11,13 +11,8 @@ from plaza.app.probes import probes
 from plaza.app.runtime import Runtime
 from plaza.core.settings import Environment, PlazaSettings
 from tests.support.servers import TestServers
-from tests.support.stage import configuration_for
+from tests.support.stage import configuration_for, free_port
 from tests.support.waiting import eventually
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
 
 
 async def test_a_worker_tells_its_health_and_its_metrics(servers: TestServers) -> None:

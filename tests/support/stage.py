@@ -31,6 +31,11 @@ KEPT_TABLES = {"identity_signing_key"}
 SEEDED_TABLES = ("identity_role", "identity_role_permission")
 
 
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
+
+
 class QuietServer(Server):
     """Leaves the signals to pytest."""
 
@@ -51,8 +56,19 @@ def configuration_for(database_url: str, redis_url: str, **variables: str) -> Co
 
 
 class Stage:
-    def __init__(self, database_url: str, redis_url: str, *, worker: bool = True, **variables: str) -> None:
-        self.clock = ManualClock()
+    """`port` 0 is any that is free; with one of its own, `PLAZA_PUBLIC_URL` can name it."""
+
+    def __init__(
+        self,
+        database_url: str,
+        redis_url: str,
+        *,
+        worker: bool = True,
+        port: int = 0,
+        clock: ManualClock | None = None,
+        **variables: str,
+    ) -> None:
+        self.clock = clock or ManualClock()
         self.configuration = configuration_for(database_url, redis_url, **variables)
         self.runtime = Runtime(self.configuration, "api", clock=self.clock)
         self.internal_errors = InternalErrors()
@@ -60,7 +76,7 @@ class Stage:
         self._clients: list[httpx.AsyncClient] = []
         self._with_worker = worker
         self._stack = AsyncExitStack()
-        self.port = 0
+        self.port = port
 
     def __getitem__(self, part: type[T]) -> T:
         """A service or another part of the running API."""
@@ -121,7 +137,7 @@ class Stage:
     async def _start_server(self) -> None:
         # asyncio turns Nagle's algorithm off only where the socket says that it speaks TCP; with it every answer takes 40 ms.
         listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        listening.bind(("127.0.0.1", 0))
+        listening.bind(("127.0.0.1", self.port))
         self.port = listening.getsockname()[1]
         server = QuietServer(self.runtime)
         task = asyncio.create_task(server.serve(sockets=[listening]))

@@ -73,6 +73,10 @@ export function mountAuth({ api, demo, providers = [], onLogin }) {
     try {
       user = await api.enter(route, body);
     } catch (error) {
+      if (error.code === "EMAIL_NOT_VERIFIED" && error.problem.email) {
+        askCode(awaitMailedCode(error.problem.email));
+        return;
+      }
       if (error.code !== "MFA_REQUIRED") throw error;
       mfaToken = error.problem.mfa_token;
       byId("mfa-other").hidden = !error.problem.methods.includes("recovery_code");

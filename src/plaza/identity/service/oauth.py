@@ -196,7 +196,8 @@ class OAuthService(Service):
     async def _let_in(self, identity: OutsideIdentity, origin: Origin) -> ServiceResult[TokenPair]:
         admitted = (await self.accounts.admit(identity, origin)).unwrap()
         if isinstance(admitted, CodeMailed):
-            return failure(EmailNotVerified())
+            # Whoever came has just heard the address from the provider: it says where the code went.
+            return failure(EmailNotVerified(members={"email": identity.email}))
         return await self.tokens.answer(admitted)
 
     def _request(self, departure: Departure, state: str) -> CodeRequest:
