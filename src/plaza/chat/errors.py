@@ -107,6 +107,18 @@ class SlowMode(DomainError):
     code, status = "SLOW_MODE", 429
 
 
+class InviteNotFound(DomainError):
+    """No such invitation holds: it is unknown, revoked, used up or over."""
+
+    code, status = "INVITE_NOT_FOUND", 404
+
+
+class TooManyInviteLinks(DomainError):
+    """This group has as many invite links as it may have: revoke one first."""
+
+    code, status = "TOO_MANY_INVITE_LINKS", 409
+
+
 class MessageNotFound(DomainError):
     """There is no such message in this conversation."""
 

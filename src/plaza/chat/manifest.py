@@ -17,6 +17,7 @@ from plaza.chat.service import (
 )
 from plaza.chat.service.blocks import BlockService
 from plaza.chat.service.deliveries import DeliveryService
+from plaza.chat.service.invite_links import InviteLinkService
 from plaza.chat.service.marks import DraftService, OwnSettingsService, SavedService
 from plaza.chat.service.presence import PresenceService
 from plaza.chat.service.scheduled import ScheduledService
@@ -43,6 +44,7 @@ context = Context(
         OwnSettingsService,
         ScheduledService,
         BlockService,
+        InviteLinkService,
         ChatData,
         PresenceService,
         DeliveryService,
@@ -64,6 +66,7 @@ context = Context(
         controllers.OwnSettingsController,
         controllers.PresenceController,
         controllers.BlockController,
+        controllers.InviteLinkController,
         SocketController,
     ),
     jobs=(jobs.forget_presence, jobs.send_scheduled),

@@ -3,6 +3,7 @@
 from plaza.chat.controllers.blocks import BlockController
 from plaza.chat.controllers.changes import HistoryController, PinController, ReactionController
 from plaza.chat.controllers.conversations import ConversationController, ParticipantController
+from plaza.chat.controllers.invite_links import InviteLinkController
 from plaza.chat.controllers.marks import (
     DraftController,
     OwnSettingsController,
@@ -19,6 +20,7 @@ __all__ = [
     "ConversationController",
     "DraftController",
     "HistoryController",
+    "InviteLinkController",
     "MessageController",
     "OwnSettingsController",
     "ParticipantController",

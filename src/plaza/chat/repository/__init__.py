@@ -4,6 +4,7 @@ from plaza.chat.repository.blocks import PARTED, BlockRepository
 from plaza.chat.repository.changes import ChangeRepository
 from plaza.chat.repository.conversations import CONVERSATIONS_FOR_STAFF, ConversationRepository
 from plaza.chat.repository.history import HistoryRepository
+from plaza.chat.repository.invites import InviteLinkRepository
 from plaza.chat.repository.messages import COLUMNS, MessageRepository, Obstacles, message_of
 from plaza.chat.repository.participants import ParticipantRepository, Standing
 from plaza.chat.repository.receipts import Delivery, ReceiptRepository
@@ -17,6 +18,7 @@ __all__ = [
     "ConversationRepository",
     "Delivery",
     "HistoryRepository",
+    "InviteLinkRepository",
     "MessageRepository",
     "Obstacles",
     "ParticipantRepository",

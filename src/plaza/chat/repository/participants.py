@@ -122,7 +122,7 @@ class ParticipantRepository(Repository[Participant]):
         statement = (
             select(Participant)
             .where(Participant.user_id == user_id, Participant.conversation_id == conversation_id)
-            .order_by(Participant.left_at.desc().nulls_first())
+            .order_by(Participant.left_at.desc().nulls_first(), Participant.id.desc())
             .limit(1)
         )
         return (await self.db.session.scalars(statement, execution_options={"populate_existing": True})).one_or_none()

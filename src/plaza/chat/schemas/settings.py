@@ -6,7 +6,10 @@ import msgspec
 
 
 class ChatSettings(msgspec.Struct, frozen=True):
-    """`flood` limits the messages of one person; `edit_window_s` is how long after sending a message can be edited."""
+    """`flood` limits the messages of one person, `joining` their tries of invite links.
+
+    `edit_window_s` is how long after sending a message can be edited.
+    """
 
     max_participants: int = 500
     flood: str = "30 per 10 second"
@@ -16,6 +19,8 @@ class ChatSettings(msgspec.Struct, frozen=True):
     max_own_emoji: int = 5
     max_pins: int = 100
     max_scheduled: int = 100
+    max_invite_links: int = 100
+    joining: str = "20/minute"
     delivery_frames_up_to: int = 20  # participants; in larger groups nobody is told what reached whom
 
     def __post_init__(self) -> None:

@@ -93,7 +93,7 @@ class ParticipantService(Service):
             raise PermissionDenied
         if added.role == Role.OWNER:
             raise CannotAddOwner
-        role = _assignable(added.role)
+        role = assignable(added.role)
         if not await self.names.cards([added.user_id]):
             raise UserNotFound
         if await self.participants.live(conversation_id, added.user_id) is not None:
@@ -119,7 +119,7 @@ class ParticipantService(Service):
             raise NotOwner
         if user_id == me.user_id:
             raise CannotChangeOwnerRole
-        role = _assignable(change.role)
+        role = assignable(change.role)
         participant = await self._live(conversation_id, user_id)
         if participant.role != role:
             participant.role = role
@@ -215,7 +215,7 @@ def join(
     )
 
 
-def _assignable(role: str | None) -> Role:
+def assignable(role: str | None) -> Role:
     """What somebody can be made. Raises InvalidRole."""
     if role not in (Role.ADMIN, Role.MEMBER):
         raise InvalidRole

@@ -1,0 +1,64 @@
+"""What holds a group together, under real concurrency."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from uuid import uuid4
+
+import pytest
+
+from plaza.chat import NewMessage
+from plaza.chat.schemas.blocks import NewBlock
+from plaza.chat.schemas.invites import NewInviteLink
+from plaza.chat.service.blocks import BlockService
+from plaza.chat.service.invite_links import InviteLinkService
+from plaza.core.db import PageRequest
+from tests.chat.builders import Chat, code_of
+from tests.support.stage import Stage
+
+
+@pytest.fixture
+def chat(plaza: Stage) -> Chat:
+    return Chat(plaza)
+
+
+async def test_fifty_at_once_use_a_link_as_often_as_it_may_be_used(chat: Chat) -> None:
+    links = chat.stage[InviteLinkService]
+    ada, *others = await chat.people("Ada", *(f"P{n}" for n in range(50)))
+    team = await chat.group(ada)
+    link = (await links.create(ada, team, NewInviteLink(max_uses=7))).unwrap()
+    codes = Counter(code_of(each) for each in await asyncio.gather(*(links.join(each, link.code) for each in others)))
+    assert codes == {"": 7, "INVITE_NOT_FOUND": 43}
+    assert (await chat.view(ada, team)).participant_count == 8
+    (listed,) = (await links.page(ada, team, PageRequest())).unwrap().items
+    assert listed.uses == 7
+    assert [each.seq for each in await chat.history(ada, team)] == list(range(1, 9))
+
+
+async def test_one_person_joins_once(chat: Chat) -> None:
+    links = chat.stage[InviteLinkService]
+    ada, bob = await chat.people("Ada", "Bob")
+    team = await chat.group(ada)
+    link = (await links.create(ada, team, NewInviteLink())).unwrap()
+    codes = Counter(code_of(each) for each in await asyncio.gather(*(links.join(bob, link.code) for _ in range(10))))
+    assert codes == {"": 1, "ALREADY_PARTICIPANT": 9}
+    assert (await chat.view(ada, team)).participant_count == 2
+
+
+async def test_once_a_block_is_answered_nothing_more_arrives(chat: Chat) -> None:
+    ada, bob = await chat.people("Ada", "Bob")
+    talk = await chat.direct(ada, bob)
+    seen: list[int] = []
+
+    async def block() -> None:
+        (await chat.stage[BlockService].block(ada, NewBlock(user_id=bob.user_id))).unwrap()
+        seen.append((await chat.view(ada, talk)).last_seq)
+
+    async def write() -> str:
+        return code_of(await chat.messages.post(bob, talk, NewMessage(client_id=uuid4(), content="hello")))
+
+    codes = await asyncio.gather(*(write() for _ in range(30)), block(), *(write() for _ in range(30)))
+    assert set(codes) <= {"", "BLOCKED", None}
+    assert (await chat.view(ada, talk)).last_seq == seen[0] == list(codes).count("")
+    assert await write() == "BLOCKED"
