@@ -121,7 +121,7 @@ export class Api extends EventTarget {
     try {
       return await this.#send(method, path, body, used);
     } catch (error) {
-      if (error.status !== 401) throw error;
+      if (error.code !== "UNAUTHENTICATED" && error.code !== "TOKEN_STALE") throw error; // a wrong password is a 401, too
       if (this.#accessToken === used) await this.#refresh();
       return this.#send(method, path, body, this.#accessToken);
     }

@@ -7,7 +7,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromQuery, JSONBody
 
 from plaza.core.actor import Actor
-from plaza.core.http import ANONYMOUS, NOT_IDEMPOTENT, STEP_UP, WHILE_WAITLISTED, Client, limited
+from plaza.core.http import ANONYMOUS, NOT_IDEMPOTENT, STEP_UP, Client, limited
 from plaza.identity.controllers.parts import PREFIX, TOKENS, TokenController, origin_of
 from plaza.identity.schemas import ChangePasswordInput, EmailInput, ResetPasswordInput, TokenPair, VerificationSent
 from plaza.identity.service import PasswordService
@@ -45,7 +45,6 @@ class PasswordController(TokenController):
         opt={
             **STEP_UP,
             **NOT_IDEMPOTENT,
-            **WHILE_WAITLISTED,
             **limited("password-change", "10/minute", credential=True),
         },
     )

@@ -21,7 +21,7 @@ from typing import Protocol, TypeVar
 from plaza.core.clock import Clock
 from plaza.core.crypto import Vault
 from plaza.core.db import Database
-from plaza.core.errors import RateLimited, Unavailable, ValidationFailed
+from plaza.core.errors import OutsideServiceFailed, RateLimited, Unavailable, ValidationFailed
 from plaza.core.ids import uuid7
 from plaza.core.result import DomainError, Failure, ServiceResult, success
 from plaza.core.service import Service, command, flow
@@ -34,7 +34,7 @@ from plaza.identity.service.contacts import identifier_of
 
 OK = "ok"
 # MFA_REQUIRED the gate has written.
-_NOT_A_TRY = (RateLimited, Unavailable, ValidationFailed, ProviderNotConfigured, MfaRequired)
+_NOT_A_TRY = (RateLimited, Unavailable, OutsideServiceFailed, ValidationFailed, ProviderNotConfigured, MfaRequired)
 _BATCH = 5_000
 
 

@@ -31,6 +31,7 @@ from plaza.identity.schemas import (
     TokenPair,
     VerificationSent,
 )
+from plaza.identity.service.attempts import LoginAttempts, noted
 from plaza.identity.service.contacts import normalized_phone
 from plaza.identity.service.gate import LoginGate
 from plaza.identity.service.messages import Messages
@@ -56,11 +57,12 @@ class PhoneService(Service):
         tokens: TokenService,
         audit: AuditService,
         notices: SecurityNotices,
+        attempts: LoginAttempts,
     ) -> None:
         super().__init__(db)
         self.clock, self.verification, self.newcomers, self.pace = clock, verification, newcomers, pace
         self.messages, self.gate, self.sessions, self.tokens, self.audit = messages, gate, sessions, tokens, audit
-        self.notices, self.users = notices, UserRepository(db)
+        self.notices, self.attempts, self.users = notices, attempts, UserRepository(db)
 
     @command(ValidationFailed, ProviderNotConfigured)
     async def send_code(self, caller: Actor | None, given: PhoneInput) -> ServiceResult[VerificationSent]:
@@ -71,6 +73,7 @@ class PhoneService(Service):
         return success(VerificationSent())
 
     @flow(ValidationFailed, ProviderNotConfigured, *REFUSALS, LoginGate.admit, TokenService.answer)
+    @noted("sms", by="phone")
     async def log_in(self, given: PhoneCodeInput, origin: Origin) -> ServiceResult[TokenPair]:
         if not self.messages.can_text:
             return failure(ProviderNotConfigured())
@@ -128,7 +131,7 @@ class PhoneService(Service):
             return success(Refused(TokenUsed.code))
         if user.status is UserStatus.PENDING:
             await self.newcomers.open(user, token)
-        return success((await self.gate.admit(user.id, Proof(methods=("sms",)), origin)).unwrap())
+        return success((await self.gate.admit(user.id, Proof(methods=("sms",), identifier=phone), origin)).unwrap())
 
     @command(PhoneTaken, Unauthenticated)
     async def _change(self, actor: Actor, phone: str, code: str) -> ServiceResult[Grant | Refused]:
