@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -16,9 +17,9 @@ from sqlalchemy import text
 from plaza.audit import ChainService
 from plaza.core.db import Database
 from plaza.core.personal_data import Erased, Person, PersonalDataHolders, Piece, lines
-from plaza.core.result import ServiceResult, success
+from plaza.core.result import Failure, ServiceResult, success
 from plaza.core.service import Service, command
-from plaza.identity import UserService
+from plaza.identity import UserNotFound, UserService
 from plaza.identity.schemas import Certificate
 from plaza.identity.service import LeavingService
 from plaza.identity.service.leaving import fingerprint_of
@@ -26,6 +27,7 @@ from tests.audit.builders import entries, sealed, verified
 from tests.chat.builders import Chat
 from tests.identity.builders import PASSWORD, a_person, is_accepted, logged_in, mails_to, register
 from tests.support.clock import ManualClock
+from tests.support.command_line import CommandLine
 from tests.support.people import member
 from tests.support.personal_data import tables_with
 from tests.support.servers import TestServers
@@ -374,3 +376,36 @@ async def test_of_racing_calls_one_closes_the_account(plaza: Stage) -> None:
     assert set(statuses[1:]) <= {401, 403}
     assert len(await rows(plaza, "select 1 from identity_erasure")) == 1
     assert (await plaza[ChainService].verify()).unwrap().broken is None
+
+
+@pytest.mark.parametrize("status", ["pending", "active", "waitlisted", "deactivated", "banned"])
+async def test_the_operator_erases_whoever_asked_by_letter(plaza: Stage, status: str) -> None:
+    if status == "pending":
+        await register(plaza, EMAIL)
+        await mails_to(plaza, EMAIL, at_least=1)
+        user_id = (await one(plaza, "select id from identity_user where email = :email", email=EMAIL)).id
+    else:
+        user_id = (await a_person(plaza, EMAIL)).id
+        async with plaza.runtime.db.engine.begin() as connection:
+            await connection.execute(
+                text("update identity_user set status = :status, waitlisted_until = now() where id = :id"),
+                {"status": status, "id": user_id},
+            )
+    (await plaza[LeavingService].delete_for(user_id)).unwrap()
+    await erased(plaza, user_id)
+    user = await one(plaza, "select email, status from identity_user where id = :id", id=user_id)
+    assert (user.email, user.status) == (None, "deactivated")
+    again = await plaza[LeavingService].delete_for(user_id)
+    assert isinstance(again, Failure)
+    assert isinstance(again.error, UserNotFound)
+
+
+async def test_the_operators_command(plaza: Stage, servers: TestServers, tmp_path: Path) -> None:
+    command = CommandLine(tmp_path, DATABASE_URL=servers.database_url, REDIS_URL=servers.redis_url)
+    ada = await a_person(plaza, EMAIL)
+    made, unknown = await command("users", "erase", str(ada.id)), await command("users", "erase", str(UUID(int=1)))
+    plaza.clock.advance(timedelta(hours=1))  # the command's clock is the real one
+    assert made.status == 0, made.err
+    assert UUID(made.out.strip()) == (await erased(plaza, ada.id)).id
+    assert (unknown.status, unknown.out) == (1, "")
+    assert unknown.err.splitlines()[-1].startswith("USER_NOT_FOUND: ")

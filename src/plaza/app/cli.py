@@ -196,6 +196,18 @@ async def revoke_role(email: str, role: str) -> None:
         (await runtime.parts[RoleService].withdraw(user_id, role)).unwrap()
 
 
+@users.command("erase")
+@click.argument("user_id", type=click.UUID)
+@click.option("--texts", is_flag=True, help="Also what they wrote to others.")
+@asynchronous
+async def erase_user(user_id: Any, texts: bool) -> None:
+    """Close this account for good, have the person erased everywhere by the worker, and print the certificate's id."""
+    from plaza.identity import LeavingService
+
+    async with runtime_for() as runtime:
+        click.echo((await runtime.parts[LeavingService].delete_for(user_id, erase_texts=texts)).unwrap().id)
+
+
 @cli.group()
 def keys() -> None:
     """Signing keys of access tokens."""

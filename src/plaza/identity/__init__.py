@@ -28,6 +28,7 @@ from plaza.identity.schemas import (
 from plaza.identity.service import (
     CallerService,
     KeyService,
+    LeavingService,
     LoginService,
     MfaService,
     ProfileService,
@@ -48,6 +49,7 @@ __all__ = [
     "EmailTaken",
     "IdentitySettings",
     "KeyService",
+    "LeavingService",
     "LoginInput",
     "LoginService",
     "MfaRequired",

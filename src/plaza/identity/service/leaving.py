@@ -23,10 +23,10 @@ from plaza.core.crypto import Sealed, Vault
 from plaza.core.db import Database
 from plaza.core.ids import uuid7
 from plaza.core.personal_data import Person, PersonalData, PersonalDataHolders
-from plaza.core.result import ServiceResult, success
+from plaza.core.result import ServiceResult, failure, success
 from plaza.core.service import Service, command
 from plaza.domain_events.identity import UserId
-from plaza.identity.errors import AccountDisabled
+from plaza.identity.errors import AccountDisabled, UserNotFound
 from plaza.identity.models import EndReason, Erasure, ErasureStep, User, UserStatus
 from plaza.identity.repository import ErasureRepository, UserRepository
 from plaza.identity.repository.privacy import contacts_of
@@ -63,23 +63,23 @@ class LeavingService(Service):
     @command(AccountDisabled, RoleService.check_dispensable)
     async def delete(self, actor: Actor, *, erase_texts: bool = False) -> ServiceResult[ErasureView]:
         """Closed at once and for good; erased by jobs. Their contacts are free for others once identity's share is gone."""
-        user = await self._close(actor)
-        now = self.clock.now()
-        user.deleted_at = now
-        erasure = self.erasures.add(
-            Erasure(
-                id=uuid7(),
-                user_id=user.id,
-                erase_texts=erase_texts,
-                sealed_contacts=self.vault.seal(contacts_of(user.email, user.phone)).ciphertext,
-                created_at=now,
-            )
-        )
-        await self._record(
-            "identity.user_deletion_requested", user.id, actor, {"erasure_id": erasure.id, "erase_texts": erase_texts}
-        )
-        self._enqueue(erasure.id)
-        return success(ErasureView(id=erasure.id))
+        return success(await self._doom(await self._close(actor), actor, erase_texts=erase_texts))
+
+    @command(UserNotFound, RoleService.check_dispensable)
+    async def delete_for(self, user_id: UserId, *, erase_texts: bool = False) -> ServiceResult[ErasureView]:
+        """By the operator, whatever became of the account: asked for by letter, or once more after an older backup was restored."""
+        (await self.roles.check_dispensable(user_id)).unwrap()
+        user = await self.users.lock(user_id)
+        if user is None:
+            return failure(UserNotFound())
+        (await self.sessions.end_all(user_id, EndReason.ACCOUNT_DISABLED)).unwrap()
+        if user.status is UserStatus.PENDING:
+            user.expire()
+        elif user.status is UserStatus.BANNED:
+            user.reinstate()
+        if user.status is not UserStatus.DEACTIVATED:
+            user.deactivate()
+        return success(await self._doom(user, None, erase_texts=erase_texts))
 
     @command()
     async def erase_next(self, erasure_id: UUID) -> ServiceResult[None]:
@@ -107,6 +107,24 @@ class LeavingService(Service):
         (await self.sessions.end_all(user_id, EndReason.ACCOUNT_DISABLED, by=actor)).unwrap()
         user.deactivate()
         return user
+
+    async def _doom(self, user: User, by: Actor | None, *, erase_texts: bool) -> ErasureView:
+        """A closed account; from here on there is no way back."""
+        now = self.clock.now()
+        user.deleted_at = now
+        erasure = self.erasures.add(
+            Erasure(
+                id=uuid7(),
+                user_id=user.id,
+                erase_texts=erase_texts,
+                sealed_contacts=self.vault.seal(contacts_of(user.email, user.phone)).ciphertext,
+                created_at=now,
+            )
+        )
+        told = {"erasure_id": erasure.id, "erase_texts": erase_texts}
+        await self._record("identity.user_deletion_requested", user.id, by, told)
+        self._enqueue(erasure.id)
+        return ErasureView(id=erasure.id)
 
     async def _erase_in(self, context: str, holder: PersonalData, erasure: Erasure, person: Person) -> None:
         taken = (await holder.erase(person)).unwrap()
