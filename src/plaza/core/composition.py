@@ -23,7 +23,8 @@ class Context:
     implement lower contexts' ports: `ports={Authenticator: TokenService}`. `declares` are the things that generic engines collect: a
     constructor parameter annotated `Sequence[NotificationType]` gets all of that type from all contexts (`Sequence[Context]` the
     manifests themselves). `api_background` and `worker_background` name classes with a `run()` coroutine that lasts as long as the
-    process. `development` controllers are left out in production. `personal_data` names a service: what exports and erasures of people call.
+    process. `development` controllers are left out in production. `personal_data` names the service that exports and erasures of people
+    call.
     """
 
     name: str
