@@ -10,6 +10,7 @@ from plaza.identity.repository.mfa import MfaRepository
 from plaza.identity.repository.outside_sessions import OutsideSessionRepository
 from plaza.identity.repository.passkeys import PasskeyRepository
 from plaza.identity.repository.privacy import ErasureRepository, ExportRepository, PersonalRows
+from plaza.identity.repository.refresh_tokens import RefreshTokenRepository
 from plaza.identity.repository.roles import RoleRepository
 from plaza.identity.repository.sessions import SessionRepository
 from plaza.identity.repository.staff import StaffRepository
@@ -30,6 +31,7 @@ __all__ = [
     "OutsideSessionRepository",
     "PasskeyRepository",
     "PersonalRows",
+    "RefreshTokenRepository",
     "RoleRepository",
     "SessionRepository",
     "StaffRepository",

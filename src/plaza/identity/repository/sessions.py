@@ -120,19 +120,6 @@ class SessionRepository(Repository[Session]):
             rows = await connection.execute(select(Session.id, Session.revoked_at).where(Session.revoked_at > since))
             return [(row.id, row.revoked_at) for row in rows]
 
-    async def session_of_token(self, hash: bytes) -> SessionId | None:
-        async with self.db.reading() as connection:
-            return (await connection.execute(select(RefreshToken.session_id).where(RefreshToken.hash == hash))).scalar()
-
-    async def token(self, hash: bytes) -> RefreshToken | None:
-        """To be read under its session's lock."""
-        statement = select(RefreshToken).where(RefreshToken.hash == hash)
-        return (await self.db.session.scalars(statement, execution_options={"populate_existing": True})).one_or_none()
-
-    async def successor(self, token: RefreshToken) -> RefreshToken | None:
-        statement = select(RefreshToken).where(RefreshToken.parent_id == token.id)
-        return (await self.db.session.scalars(statement, execution_options={"populate_existing": True})).one_or_none()
-
     async def purge_tokens(self, before: datetime, limit: int) -> int:
         return await self._purge(RefreshToken, RefreshToken.expires_at < before, limit)
 

@@ -15,7 +15,7 @@ from plaza.identity.errors import EmailTaken, PhoneTaken, UsernameTaken
 from plaza.identity.models import Profile, User, UserStatus
 from plaza.identity.schemas import Card, Identifier, LoginCandidate, PasswordOwner, Preferences, ProfileView, UserView
 
-_ME = select(
+ME = select(
     User.id,
     User.email,
     User.phone,
@@ -157,7 +157,7 @@ class UserRepository(Repository[User]):
     async def view(self, user_id: UserId) -> UserView | None:
         async with self.db.reading() as connection:
             row = (
-                (await connection.execute(_ME.where(User.id == user_id, User.deleted_at.is_(None))))
+                (await connection.execute(ME.where(User.id == user_id, User.deleted_at.is_(None))))
                 .mappings()
                 .one_or_none()
             )
@@ -165,7 +165,7 @@ class UserRepository(Repository[User]):
 
     async def views(self, user_ids: Collection[UserId]) -> dict[UserId, UserView]:
         async with self.db.reading() as connection:
-            rows = (await connection.execute(_ME.where(User.id.in_(user_ids)))).mappings().all()
+            rows = (await connection.execute(ME.where(User.id.in_(user_ids)))).mappings().all()
         return {row["id"]: UserView(**row) for row in rows}
 
     async def token_versions(self, user_ids: Collection[UserId]) -> dict[UserId, int]:
@@ -224,6 +224,13 @@ class UserRepository(Repository[User]):
                 .all()
             )
         return [Card(**row, avatar_url=None) for row in rows]
+
+    async def ask_before_groups(self, user_ids: Collection[UserId]) -> set[UserId]:
+        statement = select(Profile.user_id).where(
+            Profile.user_id.in_(user_ids), Profile.preferences["group_invites"].as_string() == "ask"
+        )
+        async with self.db.reading() as connection:
+            return set((await connection.scalars(statement)).all())
 
     async def card_of_active(self, user_id: UserId) -> Card | None:
         found = await self.cards(User.id == user_id, User.status.in_((UserStatus.ACTIVE, UserStatus.WAITLISTED)))

@@ -14,7 +14,7 @@ import base64
 import hashlib
 import secrets
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -33,7 +33,8 @@ from plaza.core.service import Service, command, flow, query
 from plaza.domain_events.identity import SessionId, UserId
 from plaza.identity.errors import AccountDisabled, SessionNotFound
 from plaza.identity.models import EndReason, RefreshToken, Session, User, UserStatus
-from plaza.identity.repository import RoleRepository, SessionRepository, UserRepository
+from plaza.identity.repository import RefreshTokenRepository, RoleRepository, SessionRepository, UserRepository
+from plaza.identity.repository.refresh_tokens import Renewed
 from plaza.identity.schemas import Device, Grant, IdentitySettings, Origin, Rights, SessionView, TokenPair
 from plaza.identity.service.contacts import cleaned_line
 from plaza.identity.service.devices import describe_device
@@ -65,7 +66,8 @@ class SessionService(Service):
         super().__init__(db)
         self.clock, self.settings, self.vault, self.cursors = clock, settings, vault, cursors
         self.tokens, self.watch, self.stale, self.notices, self.audit = tokens, watch, stale, notices, audit
-        self.sessions, self.users, self.roles = SessionRepository(db), UserRepository(db), RoleRepository(db)
+        self.sessions, self.refresh_tokens = SessionRepository(db), RefreshTokenRepository(db)
+        self.users, self.roles = UserRepository(db), RoleRepository(db)
 
     @command(AccountDisabled)
     async def open(self, user_id: UserId, origin: Origin, methods: Sequence[str] = ()) -> ServiceResult[Grant]:
@@ -124,7 +126,7 @@ class SessionService(Service):
         ids = {SessionId(actor.session_id)} if actor is not None and actor.session_id is not None else set()
         if (
             refresh_token is not None
-            and (found := await self.sessions.session_of_token(_hash(refresh_token))) is not None
+            and (found := await self.refresh_tokens.session_of(_hash(refresh_token))) is not None
         ):
             ids.add(found)
         locked = await self.sessions.lock_many(ids)
@@ -208,32 +210,43 @@ class SessionService(Service):
 
     @command()
     async def _rotate(self, refresh_token: str, origin: Origin) -> ServiceResult[Grant | None]:
-        """None refuses. Everything is decided under the session's lock, so that parallel calls see each other's outcome."""
+        """None refuses."""
+        now, successors = self.clock.now(), self._successors(refresh_token)
+        renewed = await self.refresh_tokens.rotate(
+            given_hash=_hash(refresh_token),
+            new_id=uuid7(),
+            new_hash=_hash(successors[0]),
+            now=now,
+            from_ip=origin.ip,
+            idle_until=now + timedelta(seconds=self.settings.refresh_token_s),
+            longest=timedelta(seconds=self.settings.session_s),
+        )
+        if renewed is not None:
+            return success(await self._granted(renewed, successors[0]))
+        return success(await self._repeated(refresh_token, successors))
+
+    async def _repeated(self, refresh_token: str, successors: Sequence[str]) -> Grant | None:
+        """Of a token that was used already, or is no good. Under the session's lock, so that parallel calls see each other's outcome."""
         now, hashed = self.clock.now(), _hash(refresh_token)
-        session_id = await self.sessions.session_of_token(hashed)
+        session_id = await self.refresh_tokens.session_of(hashed)
         session = await self.sessions.lock_live(session_id, now) if session_id is not None else None
-        token = await self.sessions.token(hashed) if session is not None else None
-        if session is None or token is None or token.expires_at <= now:
-            return success(None)
-        user = await self.users.get(session.user_id)
-        if user is None or user.status not in (UserStatus.ACTIVE, UserStatus.WAITLISTED):
-            return success(None)
-        successors = self._successors(refresh_token, token.id)
-        if token.used_at is None:
-            token.used_at = session.last_used_at = now
-            session.ip, session.expires_at = origin.ip, self._idle_limit(session)
-            return success(await self._grant(user, session, self._add_token(session, successors[0], parent=token.id)))
-        follower = await self.sessions.successor(token)
+        token = await self.refresh_tokens.by_hash(hashed) if session is not None else None
+        user = await self.users.get(session.user_id) if session is not None else None
+        if session is None or token is None or token.used_at is None or user is None:
+            return None
+        if user.status not in (UserStatus.ACTIVE, UserStatus.WAITLISTED):
+            return None
+        follower = await self.refresh_tokens.successor_of(token.id)
         in_grace = token.used_at > now - timedelta(seconds=self.settings.refresh_grace_s)
         if in_grace and follower is not None and follower.used_at is None:
             given = next((each for each in successors if _hash(each) == follower.hash), None)
             if given is None:  # under a secret that this process does not know: a refusal, but nobody's theft
                 log.warning("refresh_successor_of_another_secret", session_id=str(session.id))
-            return success(await self._grant(user, session, given) if given is not None else None)
+            return await self._grant(user, session, given) if given is not None else None
         log.warning("refresh_token_reused", session_id=str(session.id), user_id=str(user.id))
         await self._end([session.id], EndReason.REFRESH_REUSED, None)
         (await self.notices.tell(user.id, Change.REFRESH_REUSED, detail=session.device_name)).unwrap()
-        return success(None)
+        return None
 
     @command()
     async def _open_many(self, user_ids: Sequence[UserId], origin: Origin) -> ServiceResult[list[Grant]]:
@@ -296,22 +309,34 @@ class SessionService(Service):
         self.db.after_commit(tell)
 
     async def _grant(self, user: User, session: Session, refresh_token: str | None) -> Grant:
-        """Roles are read after the token version: were they to change in between, the token would be stale from the start."""
         await self.db.session.flush()
-        view = (await self.users.views([user.id]))[user.id]
-        rights = await self.roles.rights_of(user.id, self.clock.now()) if user.is_staff else Rights()
-        return Grant(
+        renewed = Renewed(
+            user=(await self.users.views([user.id]))[user.id],
             session_id=session.id,
             authenticated_at=session.authenticated_at,
             expires_at=session.expires_at,
-            refresh_token=refresh_token,
-            user=replace(view, is_staff=rights.is_staff),
-            is_superuser=rights.is_superuser,
+            methods=session.methods,
             token_version=user.token_version,
+            waitlisted_until=user.waitlisted_until,
+        )
+        return await self._granted(renewed, refresh_token)
+
+    async def _granted(self, session: Renewed, refresh_token: str | None) -> Grant:
+        """Roles are read after the token version: were they to change in between, the token would be stale from the start."""
+        user = session.user
+        rights = await self.roles.rights_of(user.id, self.clock.now()) if user.is_staff else Rights()
+        return Grant(
+            session_id=session.session_id,
+            authenticated_at=session.authenticated_at,
+            expires_at=session.expires_at,
+            refresh_token=refresh_token,
+            user=replace(user, is_staff=rights.is_staff),
+            is_superuser=rights.is_superuser,
+            token_version=session.token_version,
             methods=tuple(session.methods),
             permissions=tuple(sorted(rights.permissions)),
             permissions_until=rights.until,
-            waitlisted_until=user.waitlisted_until,
+            waitlisted_until=session.waitlisted_until,
         )
 
     def _row(self, user_id: UserId, origin: Origin, methods: Sequence[str]) -> dict[str, Any]:
@@ -332,10 +357,6 @@ class SessionService(Service):
             "expires_at": now + timedelta(seconds=min(self.settings.refresh_token_s, self.settings.session_s)),
         }
 
-    def _idle_limit(self, session: Session) -> datetime:
-        idle = self.clock.now() + timedelta(seconds=self.settings.refresh_token_s)
-        return min(idle, session.created_at + timedelta(seconds=self.settings.session_s))
-
     def _add_token(self, session: Session, token: str, *, parent: UUID | None) -> str:
         self.db.session.add(
             RefreshToken(
@@ -349,9 +370,9 @@ class SessionService(Service):
         )
         return token
 
-    def _successors(self, token: str, token_id: UUID) -> list[str]:
+    def _successors(self, token: str) -> list[str]:
         """The one that is handed out now, and those that earlier secrets would have made of it."""
-        macs = self.vault.macs("refresh-successor", token, str(token_id))
+        macs = self.vault.macs("refresh-successor", token)
         return [base64.urlsafe_b64encode(mac).rstrip(b"=").decode() for mac in macs]
 
 
