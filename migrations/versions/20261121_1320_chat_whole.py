@@ -24,6 +24,32 @@ CHECKS = (
     ("chat_message", "chat_message_system_stays_check", "type = 'text' or deleted_at is null"),
 )
 
+# A text as searches compare it: lower case; without accents (U+0300 on), Hebrew points, Arabic and Persian vowel signs, hamzas and
+# lengthening strokes, joiners and soft hyphens; full and half width, ligatures and the Arabic and Persian spellings of one letter made
+# equal. Only functions that every server has are used, so that no extension is needed. A text of ASCII only takes the short way.
+FOLD = r"""
+create function chat_fold(content text) returns text immutable strict parallel safe language sql as $$
+  select translate(case when octet_length(content) = char_length(content) then lower(content) else
+    replace(replace(replace(
+      translate(
+        normalize(regexp_replace(normalize(lower(content), NFKD),
+          '[\u00AD\u0300-\u036F\u0591-\u05BD\u05BF-\u05C7\u0640\u064B-\u065F\u0670\u06D6-\u06ED\u200B-\u200F\u2060\uFEFF]', '', 'g'), NFC),
+        U&'\00F8\0142\0111\0127\0131\03C2\064A\0649\0643\0629', U&'oldhi\03C3\06CC\06CC\06A9\0647'
+      ), U&'\00DF', 'ss'), U&'\00E6', 'ae'), U&'\0153', 'oe')
+  end, E'\n\r\t', '   ')
+$$
+"""
+
+# Every two neighbouring characters: cut into pairs from the first and from the second. It is quicker than a query that takes each
+# substring, and may give a single last character and pairs more than once; an index does not mind either.
+BIGRAMS = r"""
+create function chat_bigrams(content text) returns text[] immutable strict parallel safe language sql as $$
+  select string_to_array(
+    regexp_replace(content, '(..)', E'\\1\n', 'g') || E'\n' || regexp_replace(substr(content, 2), '(..)', E'\\1\n', 'g'), E'\n'
+  )
+$$
+"""
+
 
 def upgrade() -> None:
     op.create_table(
@@ -328,6 +354,24 @@ def upgrade() -> None:
     op.add_column("chat_participant", sa.Column("archived_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("chat_participant", sa.Column("last_sent_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("chat_participant", sa.Column("notifications", sa.Text(), server_default="all", nullable=False))
+    op.execute(FOLD)
+    op.execute(BIGRAMS)
+    op.add_column(
+        "chat_message",
+        sa.Column(
+            "search",
+            sa.Text(),
+            sa.Computed("CASE WHEN type = 'text'::text THEN chat_fold(content) ELSE NULL::text END", persisted=True),
+            nullable=True,
+        ),
+    )
+    op.create_index(
+        "chat_message_search_idx",
+        "chat_message",
+        [sa.literal_column("chat_bigrams(search)")],
+        unique=False,
+        postgresql_using="gin",
+    )
     op.drop_index("chat_message_parent_id_idx", table_name="chat_message")
     op.create_index(
         "chat_message_thread_idx",
@@ -356,6 +400,10 @@ def downgrade() -> None:
     )
     for table, name, _ in CHECKS:
         op.drop_constraint(op.f(name), table, type_="check")
+    op.drop_index("chat_message_search_idx", table_name="chat_message", postgresql_using="gin")
+    op.drop_column("chat_message", "search")
+    op.execute("drop function chat_bigrams(text)")
+    op.execute("drop function chat_fold(text)")
     op.drop_index("chat_message_thread_idx", table_name="chat_message")
     op.create_index(
         "chat_message_parent_id_idx",

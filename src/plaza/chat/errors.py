@@ -203,6 +203,12 @@ class TooManyPins(DomainError):
     code, status = "TOO_MANY_PINS", 409
 
 
+class QueryTooShort(DomainError):
+    """A search needs two characters at least."""
+
+    code, status = "QUERY_TOO_SHORT", 422
+
+
 class InvalidSendTime(DomainError):
     """A message is scheduled for a time to come, with its offset from UTC, within a year."""
 

@@ -22,6 +22,7 @@ from plaza.chat.service.marks import DraftService, OwnSettingsService, SavedServ
 from plaza.chat.service.presence import PresenceService
 from plaza.chat.service.scheduled import ScheduledService
 from plaza.chat.service.sockets import SocketService
+from plaza.chat.service.search import SearchService
 from plaza.chat.sockets import SocketController
 from plaza.core.composition import Context
 from plaza.core.realtime import TopicLog
@@ -40,6 +41,7 @@ context = Context(
         ThreadService,
         ReceiptService,
         SavedService,
+        SearchService,
         DraftService,
         OwnSettingsService,
         ScheduledService,
@@ -62,6 +64,7 @@ context = Context(
         controllers.ThreadController,
         controllers.SavedController,
         controllers.DraftController,
+        controllers.SearchController,
         controllers.ScheduledController,
         controllers.OwnSettingsController,
         controllers.PresenceController,

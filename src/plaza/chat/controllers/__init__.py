@@ -14,6 +14,7 @@ from plaza.chat.controllers.messages import MessageController
 from plaza.chat.controllers.presence import PresenceController
 from plaza.chat.controllers.reading import ReadingController
 from plaza.chat.controllers.threads import ThreadController
+from plaza.chat.controllers.search import SearchController
 
 __all__ = [
     "BlockController",
@@ -32,3 +33,4 @@ __all__ = [
     "ScheduledController",
     "ThreadController",
 ]
+    "SearchController",

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, Computed, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import Uuid
@@ -27,6 +27,7 @@ class MessageType(StrEnum):
 class Message(Base):
     """An entry of its conversation's log. `sender_id` is null for what the system tells (and once the sender's account is erased).
 
+    `search` is the text as searches compare it, held in step by the database.
     A deleted one stays as a tombstone without content. `reactions` are the counts by emoji, held in step with `MessageReaction`.
     """
 
@@ -43,6 +44,7 @@ class Message(Base):
         UniqueConstraint("conversation_id", "seq"),
         UniqueConstraint("sender_id", "client_id"),
         Index("chat_message_thread_idx", "parent_id", "seq", postgresql_where=text("parent_id is not null")),
+        Index("chat_message_search_idx", text("chat_bigrams(search)"), postgresql_using="gin"),
     )
 
     id: Mapped[MessageId] = mapped_column(primary_key=True)
@@ -63,6 +65,9 @@ class Message(Base):
     deleted_at: Mapped[datetime | None]
     system: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     created_at: Mapped[datetime]
+    search: Mapped[str | None] = mapped_column(
+        Computed("CASE WHEN type = 'text'::text THEN chat_fold(content) ELSE NULL::text END", persisted=True), deferred=True
+    )
 
 
 class ChangeKind(StrEnum):

@@ -1,0 +1,175 @@
+"""Messages found by a part of their text, in any script.
+
+`chat_message.search` is the text as it is compared: lower case, without accents and vowel signs, with one spelling for letters that have
+several (see the migration); the database keeps it. Its index holds every pair of neighbouring characters, so that two characters are
+enough, and words need no spaces between them. A text is found where all pairs of the needle occur, and then the needle itself.
+
+A needle that is everywhere makes such an index slow, but is soon found by reading backwards; a rare one is the other way round. How
+common it is among the newest messages decides which way is taken. Both answer the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import text
+
+from plaza.chat.repository.messages import message_of
+from plaza.chat.schemas import MessageBody
+from plaza.chat.schemas.search import Has, SearchQuery
+from plaza.core.db import Database
+
+NEWEST = 1_000  # matches that are ranked
+SAMPLE = 1_000  # messages in which a needle is counted, to guess how common it is
+FEW = 20_000  # messages: all of them are compared in less time than the index would take for a common needle
+COMMON = 0.02  # of the sample: from here on reading backwards finds NEWEST matches sooner than the index
+
+
+class Needle(NamedTuple):
+    """`text` is folded. `reach` is about how many messages the asker may read, `share` how many of the newest hold the needle."""
+
+    text: str
+    reach: int
+    share: float
+
+    @property
+    def pairs(self) -> list[str]:
+        return sorted({self.text[n : n + 2] for n in range(len(self.text) - 1)})
+
+
+class Place(NamedTuple):
+    """The last row that was shown. Messages that came after the first page was read (id > `newest`) are left out."""
+
+    rank: int
+    id: UUID
+    newest: UUID
+
+
+class Found(NamedTuple):
+    messages: Sequence[MessageBody]
+    places: Sequence[Place]
+
+
+_READABLE = """
+with readable as materialized (
+  select c.id from chat_participant p join chat_conversation c on c.id = p.conversation_id and c.deleted_at is null
+  where p.user_id = :user_id and p.left_at is null {narrowed}
+),"""
+_NARROWED = "and c.id = :conversation_id"
+
+_NEEDLE = """
+select folded.text, coalesce((select sum(c.last_seq) from chat_conversation c where c.id in (select id from readable)), 0),
+  (select count(*) from (select search from chat_message order by id desc limit :sample) newest where strpos(search, folded.text) > 0)
+from folded
+"""
+
+# Everything that the asker may read, a conversation after the other.
+_ALL = """
+found as materialized (
+  select m.id from readable r cross join lateral (
+    select m.id from chat_message m
+    where m.conversation_id = r.id and strpos(m.search, :needle) > 0 {filters}
+    order by m.seq desc limit :newest_matches
+  ) m order by m.id desc limit :newest_matches
+)"""
+
+_BACKWARDS = """
+found as materialized (
+  select m.id from chat_message m
+  where strpos(m.search, :needle) > 0 and m.conversation_id in (select id from readable) {filters}
+  order by {order} desc limit :newest_matches
+)"""
+
+# Apart, because a limit would tempt the planner to read backwards.
+_BY_INDEX = """
+matching as materialized (
+  select m.id from chat_message m
+  where chat_bigrams(m.search) @> cast(:pairs as text[]) and strpos(m.search, :needle) > 0
+    and m.conversation_id in (select id from readable) {filters}
+),
+found as materialized (select id from matching order by id desc limit :newest_matches)"""
+
+# Whole words first, then beginnings of words, then parts; of those the newest.
+_SHOWN = """,
+ranked as (
+  select m.id, case
+    when strpos(' ' || m.search || ' ', ' ' || :needle || ' ') > 0 then 2
+    when strpos(' ' || m.search, ' ' || :needle) > 0 then 1
+    else 0 end as rank
+  from chat_message m where m.id in (select id from found)
+),
+shown as (select * from ranked where {onwards} order by rank desc, id desc limit :limit)
+select s.rank, (select id from found order by id desc limit 1) as newest,
+  m.id, m.conversation_id, m.seq, m.sender_id, m.type, m.content, m.client_id, m.parent_id, m.reply_count, m.reactions, m.attachments,
+  m.mentions, m.pinned, m.edit_count, m.edited_at, m.deleted_at, m.created_at, m.system
+from shown s join chat_message m on m.id = s.id
+order by s.rank desc, s.id desc
+"""
+
+_HAS = {
+    Has.LINK: "m.content ~* 'https?://'",
+    Has.ATTACHMENT: "m.attachments <> '{}'",
+    Has.MENTION: "m.mentions <> '{}'",
+    Has.REACTION: "m.reactions <> '{}'",
+    Has.REPLY: "m.reply_count > 0",
+    Has.PIN: "m.pinned",
+}
+
+
+def _filters(query: SearchQuery, place: Place | None) -> tuple[str, dict[str, Any]]:
+    conditions = {
+        "conversation_id": (query.conversation_id, "m.conversation_id = :conversation_id"),
+        "sender_id": (query.sender_id, "m.sender_id = :sender_id"),
+        "before": (query.before, "m.created_at < :before"),
+        "after": (query.after, "m.created_at >= :after"),
+        "ceiling": (None if place is None else place.newest, "m.id <= :ceiling"),
+    }
+    given = {name: (value, condition) for name, (value, condition) in conditions.items() if value is not None}
+    spelled = [condition for _, condition in given.values()] + ([] if query.has is None else [_HAS[query.has]])
+    return "".join(f" and {each}" for each in spelled), {name: value for name, (value, _) in given.items()}
+
+
+def _way(query: SearchQuery, needle: Needle) -> str:
+    if needle.reach <= FEW:
+        return _ALL
+    is_narrowed = query.sender_id or query.before or query.after or query.has
+    return _BY_INDEX if is_narrowed or needle.share < COMMON else _BACKWARDS
+
+
+class SearchRepository:
+    def __init__(self, db: Database) -> None:
+        self.db = db
+
+    async def needle(self, user_id: UUID, query: SearchQuery) -> Needle:
+        narrowed = "" if query.conversation_id is None else _NARROWED
+        statement = text(f"{_READABLE.format(narrowed=narrowed)} folded as (select chat_fold(:text) as text) {_NEEDLE}")
+        parameters: dict[str, Any] = {"user_id": user_id, "text": query.text, "sample": SAMPLE}
+        if query.conversation_id is not None:
+            parameters["conversation_id"] = query.conversation_id
+        async with self.db.reading() as connection:
+            folded, reach, hits = (await connection.execute(statement, parameters)).one()
+        return Needle(folded, int(reach), hits / SAMPLE)
+
+    async def find(self, user_id: UUID, query: SearchQuery, needle: Needle, place: Place | None, limit: int) -> Found:
+        """Of conversations that the asker takes part in: texts that nobody has deleted, the best first, behind `place`."""
+        filters, parameters = _filters(query, place)
+        narrowed, order = ("", "m.id") if query.conversation_id is None else (_NARROWED, "m.seq")
+        onwards = "true" if place is None else "(rank, id) < (:rank, :id)"
+        statement = text(
+            _READABLE.format(narrowed=narrowed)
+            + _way(query, needle).format(filters=filters, order=order)
+            + _SHOWN.format(onwards=onwards)
+        )
+        parameters |= {"user_id": user_id, "needle": needle.text, "newest_matches": NEWEST, "limit": limit}
+        if place is not None:
+            parameters |= {"rank": place.rank, "id": place.id}
+        if ":pairs" in statement.text:
+            parameters["pairs"] = needle.pairs
+        async with self.db.reading() as connection:
+            rows = (await connection.execute(statement, parameters)).all()
+        return Found(
+            messages=[message_of(row[2:]) for row in rows],
+            places=[Place(row.rank, row.id, row.newest) for row in rows],
+        )
