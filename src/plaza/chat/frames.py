@@ -242,6 +242,9 @@ class PresenceChanged(View, frozen=True, kw_only=True, tag_field="type", tag="pr
 
 
 class Sync(View, frozen=True, kw_only=True, tag_field="type", tag="sync"):
-    """Something of the person's own has changed on another device: read `what` anew (drafts, saved, scheduled, mute, archive, blocks)."""
+    """Something of the person's own has changed elsewhere: read `what` anew.
+
+    It is one of drafts, saved, scheduled, mute, archive, blocks, invites.
+    """
 
     what: str

@@ -18,11 +18,12 @@ from plaza.chat.service import (
 from plaza.chat.service.blocks import BlockService
 from plaza.chat.service.deliveries import DeliveryService
 from plaza.chat.service.invite_links import InviteLinkService
+from plaza.chat.service.invites import InviteService
 from plaza.chat.service.marks import DraftService, OwnSettingsService, SavedService
 from plaza.chat.service.presence import PresenceService
 from plaza.chat.service.scheduled import ScheduledService
-from plaza.chat.service.sockets import SocketService
 from plaza.chat.service.search import SearchService
+from plaza.chat.service.sockets import SocketService
 from plaza.chat.sockets import SocketController
 from plaza.core.composition import Context
 from plaza.core.realtime import TopicLog
@@ -40,13 +41,14 @@ context = Context(
         ReadingService,
         ThreadService,
         ReceiptService,
-        SavedService,
         SearchService,
+        SavedService,
         DraftService,
         OwnSettingsService,
         ScheduledService,
         BlockService,
         InviteLinkService,
+        InviteService,
         ChatData,
         PresenceService,
         DeliveryService,
@@ -62,14 +64,15 @@ context = Context(
         controllers.PinController,
         controllers.ReadingController,
         controllers.ThreadController,
+        controllers.SearchController,
         controllers.SavedController,
         controllers.DraftController,
-        controllers.SearchController,
         controllers.ScheduledController,
         controllers.OwnSettingsController,
         controllers.PresenceController,
         controllers.BlockController,
         controllers.InviteLinkController,
+        controllers.InviteController,
         SocketController,
     ),
     jobs=(jobs.forget_presence, jobs.send_scheduled),

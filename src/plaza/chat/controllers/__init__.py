@@ -4,6 +4,7 @@ from plaza.chat.controllers.blocks import BlockController
 from plaza.chat.controllers.changes import HistoryController, PinController, ReactionController
 from plaza.chat.controllers.conversations import ConversationController, ParticipantController
 from plaza.chat.controllers.invite_links import InviteLinkController
+from plaza.chat.controllers.invites import InviteController
 from plaza.chat.controllers.marks import (
     DraftController,
     OwnSettingsController,
@@ -13,14 +14,15 @@ from plaza.chat.controllers.marks import (
 from plaza.chat.controllers.messages import MessageController
 from plaza.chat.controllers.presence import PresenceController
 from plaza.chat.controllers.reading import ReadingController
-from plaza.chat.controllers.threads import ThreadController
 from plaza.chat.controllers.search import SearchController
+from plaza.chat.controllers.threads import ThreadController
 
 __all__ = [
     "BlockController",
     "ConversationController",
     "DraftController",
     "HistoryController",
+    "InviteController",
     "InviteLinkController",
     "MessageController",
     "OwnSettingsController",
@@ -31,6 +33,6 @@ __all__ = [
     "ReadingController",
     "SavedController",
     "ScheduledController",
+    "SearchController",
     "ThreadController",
 ]
-    "SearchController",

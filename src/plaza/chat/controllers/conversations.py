@@ -85,11 +85,12 @@ class ParticipantController(Controller):
     ) -> Page[ParticipantView]:
         return (await self.participants.page(actor, ConversationId(conversation_id), page)).unwrap()
 
-    @post()
+    @post(responses={202: documented(ParticipantView, "Asked: this person wants to say yes or no first")})
     async def add(
         self, actor: NamedDependency[Actor], conversation_id: FromPath[UUID], data: JSONBody[NewParticipant]
-    ) -> ParticipantView:
-        return (await self.participants.add(actor, ConversationId(conversation_id), data)).unwrap()
+    ) -> Response[ParticipantView]:
+        added = (await self.participants.add(actor, ConversationId(conversation_id), data)).unwrap()
+        return Response(added, status_code=202 if added.joined_at is None else 201)
 
     @patch("/{user_id:uuid}")
     async def change_role(

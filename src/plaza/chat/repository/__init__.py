@@ -4,7 +4,7 @@ from plaza.chat.repository.blocks import PARTED, BlockRepository
 from plaza.chat.repository.changes import ChangeRepository
 from plaza.chat.repository.conversations import CONVERSATIONS_FOR_STAFF, ConversationRepository
 from plaza.chat.repository.history import HistoryRepository
-from plaza.chat.repository.invites import InviteLinkRepository
+from plaza.chat.repository.invites import InviteLinkRepository, PendingInviteRepository
 from plaza.chat.repository.messages import COLUMNS, MessageRepository, Obstacles, message_of
 from plaza.chat.repository.participants import ParticipantRepository, Standing
 from plaza.chat.repository.receipts import Delivery, ReceiptRepository
@@ -22,6 +22,7 @@ __all__ = [
     "MessageRepository",
     "Obstacles",
     "ParticipantRepository",
+    "PendingInviteRepository",
     "ReceiptRepository",
     "Standing",
     "message_of",

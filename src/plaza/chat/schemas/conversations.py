@@ -90,11 +90,13 @@ class ConversationView(ConversationBody, frozen=True, kw_only=True):
 
 
 class ParticipantView(View, frozen=True, kw_only=True):
+    """`joined_at` is null of somebody who was asked and has not answered yet."""
+
     user_id: UserId
     display_name: str
     avatar_url: str | None
     role: str
-    joined_at: datetime
+    joined_at: datetime | None
     last_read_seq: int
 
 

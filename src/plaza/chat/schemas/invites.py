@@ -29,3 +29,15 @@ class InviteLinkView(View, frozen=True, kw_only=True):
     expires_at: datetime | None
     max_uses: int | None
     uses: int
+
+
+class InviteView(View, frozen=True, kw_only=True):
+    """A group that its reader was asked into: `role` is what he would be there."""
+
+    conversation_id: ConversationId
+    title: str
+    participant_count: int
+    role: str
+    invited_by: UserId | None
+    invited_by_name: str
+    created_at: datetime

@@ -14,6 +14,7 @@ from plaza.chat.frames import Sync
 from plaza.chat.repository import BlockRepository, ConversationRepository
 from plaza.chat.schemas.blocks import BlockView, NewBlock
 from plaza.chat.service.announcing import Announcer
+from plaza.chat.service.consent import Consent
 from plaza.chat.service.views import Names
 from plaza.core.actor import Actor
 from plaza.core.clock import Clock
@@ -32,6 +33,7 @@ class BlockService(Service):
         self.clock, self.cursors = clock, cursors
         self.blocks, self.conversations = BlockRepository(db), ConversationRepository(db)
         self.announcer, self.names = Announcer(db, hub), Names(profiles)
+        self.consent = Consent(db, clock, hub, profiles)
 
     @command(SameUser, UserNotFound)
     async def block(self, actor: Actor, new: NewBlock) -> ServiceResult[tuple[BlockView, bool]]:
@@ -47,6 +49,7 @@ class BlockService(Service):
         now = self.clock.now()
         is_new = await self.blocks.add(me, other, now)
         if is_new:
+            await self.consent.refuse_of(me, other)
             self.announcer.to_users([me], Sync(what="blocks"))
         return success((_view(other, now, cards), is_new))
 

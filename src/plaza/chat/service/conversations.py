@@ -15,6 +15,7 @@ from plaza.chat.repository import ConversationRepository, ParticipantRepository
 from plaza.chat.schemas import ChatSettings, ConversationView, CreatedConversation, GroupChange, NewConversation
 from plaza.chat.service.access import ENTRANCE, Entrance, refusal
 from plaza.chat.service.announcing import Announcer, Journal
+from plaza.chat.service.consent import Consent
 from plaza.chat.service.participants import join
 from plaza.chat.service.views import Names, without_personal
 from plaza.core.actor import Actor
@@ -39,7 +40,7 @@ class ConversationService(Service):
         super().__init__(db)
         self.clock, self.cursors, self.settings = clock, cursors, settings
         self.conversations, self.participants = ConversationRepository(db), ParticipantRepository(db)
-        self.entrance, self.names = Entrance(db), Names(profiles)
+        self.entrance, self.names, self.consent = Entrance(db), Names(profiles), Consent(db, clock, hub, profiles)
         self.announcer, self.journal = Announcer(db, hub), Journal(db, clock, hub)
 
     @command(ValidationFailed, SameUser, TitleRequired, GroupFull, UserNotFound, Blocked)
@@ -127,9 +128,13 @@ class ConversationService(Service):
         self.conversations.add(conversation)
         await self.db.session.flush()
         join(self.participants, conversation, me, Role.OWNER, now)
-        for each in others:
+        asked = await self.consent.needed(others)
+        members = [each for each in others if each not in asked]
+        for each in members:
             join(self.participants, conversation, each, Role.MEMBER, now)
-        self.journal.write(conversation, "group_created", actor_id=me, title=title, members=[me, *others])
+        self.journal.write(conversation, "group_created", actor_id=me, title=title, members=[me, *members])
+        for each in asked:
+            await self.consent.ask(conversation.id, each, Role.MEMBER, me)
         return conversation.id
 
     async def _open_direct(

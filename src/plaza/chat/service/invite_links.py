@@ -20,6 +20,7 @@ from plaza.chat.schemas import ChatSettings, ConversationView
 from plaza.chat.schemas.invites import InviteLinkView, NewInviteLink
 from plaza.chat.service.access import ENTRANCE, Entrance
 from plaza.chat.service.announcing import Journal
+from plaza.chat.service.consent import Consent
 from plaza.chat.service.participants import assignable, join
 from plaza.chat.service.views import Names
 from plaza.core.actor import Actor
@@ -53,6 +54,7 @@ class InviteLinkService(Service):
         self.clock, self.cursors, self.limits, self.settings = clock, cursors, limits, settings
         self.conversations, self.participants = ConversationRepository(db), ParticipantRepository(db)
         self.links, self.names = InviteLinkRepository(db), Names(profiles)
+        self.consent = Consent(db, clock, hub, profiles)
         self.entrance, self.journal = Entrance(db), Journal(db, clock, hub)
 
     @command(*ENTRANCE, NotGroup, PermissionDenied, CannotAddOwner, InvalidRole, ValidationFailed, TooManyInviteLinks)
@@ -132,6 +134,7 @@ class InviteLinkService(Service):
             return failure(GroupFull())
         link.uses += 1
         me, role = UserId(actor.user_id), Role(link.role)
+        await self.consent.settle(conversation.id, me)
         join(self.participants, conversation, me, role, self.clock.now(), conversation.last_seq)
         self.journal.write(conversation, "participant_added", actor_id=me, user_id=me, role=role)
         await self.db.session.flush()

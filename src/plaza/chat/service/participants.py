@@ -6,6 +6,7 @@ exactly one owner as long as somebody is in it. Every change is told by the conv
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -35,6 +36,7 @@ from plaza.chat.schemas import (
 )
 from plaza.chat.service.access import ENTRANCE, Entrance
 from plaza.chat.service.announcing import Journal
+from plaza.chat.service.consent import Consent
 from plaza.chat.service.views import Names
 from plaza.core.actor import Actor
 from plaza.core.clock import Clock
@@ -51,6 +53,16 @@ from plaza.identity import ProfileService, UserNotFound
 _BEFORE_ALL = UUID(int=0)
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Somebody who would be a participant if he says yes."""
+
+    user_id: UserId
+    role: Role
+    joined_at: None = None
+    last_read_seq: int = 0
+
+
 class ParticipantService(Service):
     def __init__(
         self, db: Database, clock: Clock, cursors: Cursors, hub: Hub, profiles: ProfileService, settings: ChatSettings
@@ -59,6 +71,7 @@ class ParticipantService(Service):
         self.clock, self.cursors, self.settings = clock, cursors, settings
         self.conversations, self.participants = ConversationRepository(db), ParticipantRepository(db)
         self.entrance, self.journal, self.names = Entrance(db), Journal(db, clock, hub), Names(profiles)
+        self.consent = Consent(db, clock, hub, profiles)
 
     @query(*ENTRANCE, InvalidCursor)
     async def page(
@@ -87,7 +100,7 @@ class ParticipantService(Service):
     async def add(
         self, actor: Actor, conversation_id: ConversationId, added: NewParticipant
     ) -> ServiceResult[ParticipantView]:
-        """He sees everything that was written before; it counts as read."""
+        """He sees everything that was written before; it counts as read. Who wants to be asked first is asked, and not added yet."""
         conversation, me = await self.entrance.lock_group(actor, conversation_id)
         if me.role == Role.MEMBER or (me.role == Role.ADMIN and added.role == Role.ADMIN):
             raise PermissionDenied
@@ -101,9 +114,13 @@ class ParticipantService(Service):
         await self.entrance.must_not_be_between(actor.user_id, [added.user_id])
         if conversation.participant_count >= self.settings.max_participants:
             raise GroupFull
-        participant = join(
-            self.participants, conversation, UserId(added.user_id), role, self.clock.now(), conversation.last_seq
-        )
+        user_id, now = UserId(added.user_id), self.clock.now()
+        if await self.consent.needed([user_id]):
+            await self.consent.ask(conversation_id, user_id, role, me.user_id)
+            (view,) = await self.names.participants([_Asked(user_id, role)])
+            return success(view)
+        await self.consent.settle(conversation_id, user_id)
+        participant = join(self.participants, conversation, user_id, role, now, conversation.last_seq)
         self.journal.write(
             conversation, "participant_added", actor_id=actor.user_id, user_id=added.user_id, role=participant.role
         )
@@ -129,11 +146,14 @@ class ParticipantService(Service):
 
     @command(*ENTRANCE, NotGroup, CannotRemoveSelf, PermissionDenied, ParticipantNotFound, CannotRemoveOwner)
     async def remove(self, actor: Actor, conversation_id: ConversationId, user_id: UserId) -> ServiceResult[None]:
+        """Somebody who was only asked is asked no longer."""
         conversation, me = await self.entrance.lock_group(actor, conversation_id)
         if user_id == me.user_id:
             raise CannotRemoveSelf
         if me.role == Role.MEMBER:
             raise PermissionDenied
+        if await self.consent.settle(conversation_id, user_id):
+            return success(None)
         participant = await self._live(conversation_id, user_id)
         if participant.role == Role.OWNER:
             raise CannotRemoveOwner

@@ -24,6 +24,7 @@ class PreferencesPatch(Patch, frozen=True, kw_only=True):
     language: Annotated[str, Meta(min_length=2, max_length=35)] | UnsetType = UNSET
     email_frequency: Literal["immediate", "daily", "weekly", "never"] | UnsetType = UNSET
     discoverable: bool | UnsetType = UNSET
+    group_invites: Literal["everybody", "ask"] | UnsetType = UNSET
 
 
 class ProfilePatch(Patch, frozen=True, kw_only=True):
@@ -64,12 +65,16 @@ class UserView(View, frozen=True, kw_only=True):
 
 
 class Preferences(View, frozen=True, kw_only=True):
-    """`discoverable` people are found by lookup; the others only by those who have their id."""
+    """`discoverable` people are found by lookup; the others only by those who have their id.
+
+    `group_invites`: whether anybody may add one to a group, or has to ask first.
+    """
 
     theme: Literal["system", "light", "dark"] = "system"
     language: str = "en"
     email_frequency: Literal["immediate", "daily", "weekly", "never"] = "immediate"
     discoverable: bool = True
+    group_invites: Literal["everybody", "ask"] = "everybody"
 
 
 class ProfileView(View, frozen=True, kw_only=True):

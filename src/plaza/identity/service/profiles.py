@@ -86,6 +86,11 @@ class ProfileService(Service):
         found = await self.users.cards(User.id.in_(user_ids))
         return success({card.id: card for card in found})
 
+    @query()
+    async def ask_before_groups(self, user_ids: Collection[UserId]) -> ServiceResult[set[UserId]]:
+        """Those of them who want to be asked before they are added to a group."""
+        return success(await self.users.ask_before_groups(user_ids))
+
     async def _change(self, actor: Actor, changes: dict[str, object]) -> None:
         """Raises UserNotFound, UsernameTaken, UsernameReserved, ValidationFailed."""
         user = await self.users.lock(UserId(actor.user_id))
