@@ -151,6 +151,22 @@ async def test_a_foreign_form_cannot_log_its_visitor_in(plaza: Stage, page: dict
     assert "set-cookie" not in answer.headers
 
 
+async def test_no_route_that_sets_the_cookie_does_so_for_a_foreign_page(plaza: Stage) -> None:
+    async with callers(plaza) as api:
+        http = api.at()
+        described = (await http.get("/schema/openapi.json")).json()["paths"]
+        paths = [
+            path
+            for path, operations in described.items()
+            for operation in operations.values()
+            if any(each["name"] == "cookie" and each["in"] == "query" for each in operation.get("parameters", ()))
+        ]
+        assert {LOGIN, REFRESH, "/api/v1/auth/phone/verify-code", "/api/v1/auth/oauth/exchange"} <= set(paths)
+        for path in paths:
+            answer = await http.post(f"{path}?cookie=true", headers=STRANGER)
+            assert (path, answer.status_code, answer.json()["code"]) == (path, 403, "PERMISSION_DENIED")
+
+
 @pytest.mark.parametrize("page", [OWN, LISTED, {}], ids=["own", "listed", "no browser"])
 async def test_our_own_pages_and_programs_can(plaza: Stage, page: dict[str, str]) -> None:
     await a_person(plaza)

@@ -23,6 +23,7 @@ from plaza.app.registry import CONTEXTS
 from plaza.app.runtime import Runtime
 from plaza.app.site import DevelopmentController, SiteController
 from plaza.core.clock import Clock
+from plaza.core.crypto import Vault
 from plaza.core.http import ANONYMOUS, Authenticator, bind
 from plaza.core.http.authentication import Authentication, provide_actor, provide_caller
 from plaza.core.http.authorization import Authorization
@@ -74,7 +75,7 @@ def litestar(runtime: Runtime) -> Litestar:
         middleware=[
             DefineMiddleware(Authentication, authenticator=parts[Authenticator]),
             DefineMiddleware(RequestLimits, limits=parts[RateLimits]),
-            DefineMiddleware(Idempotency, clock=parts[Clock]),
+            DefineMiddleware(Idempotency, clock=parts[Clock], vault=parts[Vault]),
         ],
         guards=[
             Authorization(parts[Clock], staff_mfa=parts[IdentitySettings].staff_mfa),

@@ -15,6 +15,7 @@ from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar, get_args, ge
 import structlog
 
 from plaza.core.db import Database, current_transaction
+from plaza.core.errors import IdempotencyInProgress, IdempotencyKeyReused
 from plaza.core.result import DomainError, Failure, ServiceResult, Success
 
 P = ParamSpec("P")
@@ -23,6 +24,9 @@ S = TypeVar("S", bound="Service")
 Method: TypeAlias = Callable[Concatenate[S, P], Awaitable[ServiceResult[T]]]
 Decorated: TypeAlias = Callable[Concatenate[S, P], Coroutine[Any, Any, ServiceResult[T]]]
 Refuses: TypeAlias = type[DomainError] | Callable[..., Any]
+
+# What an Idempotency-Key adds to whatever command runs under it; a flow passes it on. The API's description knows the routes.
+_OF_THE_KEY = (IdempotencyInProgress, IdempotencyKeyReused)
 
 log = structlog.get_logger(__name__)
 
@@ -57,7 +61,7 @@ def errors_of(*refuses: Refuses) -> tuple[type[DomainError], ...]:
 
 
 def checked(db: Database, error: DomainError, declared: tuple[type[DomainError], ...], name: str) -> Failure:
-    if not isinstance(error, declared):
+    if not isinstance(error, (*declared, *_OF_THE_KEY)):
         if db.strict:
             raise UndeclaredFailure(f"{name} does not declare {error.code}") from error
         log.error("undeclared_failure", method=name, code=error.code)

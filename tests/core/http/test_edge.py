@@ -175,3 +175,20 @@ async def test_an_answer_that_has_begun_is_not_begun_again() -> None:
 
     with pytest.raises(TimeoutError):
         await called(halfway, request_deadline_s=0.01)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/api/v1/auth/login", {"identifier": "ada"}, "password"),
+        ("/api/v1/auth/login", {"identifier": "ada", "password": "x", "colour": "red"}, "colour"),
+        ("/api/v1/auth/login", [], "body"),
+        ("/api/v1/auth/passkeys/authenticate", {"challenge_id": "x", "credential": {"id": "x"}}, "credential.rawId"),
+    ],
+)
+async def test_a_problem_names_the_field_that_is_wrong(
+    client: httpx.AsyncClient, path: str, body: object, field: str
+) -> None:
+    answer = await client.post(path, json=body)
+    assert (answer.status_code, answer.json()["code"]) == (400, "VALIDATION_ERROR")
+    assert list(answer.json()["errors"]) == [field]

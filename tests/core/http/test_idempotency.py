@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 
+import httpx
 import pytest
+from sqlalchemy import text
 
 from tests.support.people import Member, member
 from tests.support.stage import Stage
@@ -45,6 +48,27 @@ async def test_another_body_under_the_same_key_is_refused(ada: Member) -> None:
     answer = await ada.http.post(PATH, json=group("Writers"), headers=key)
     assert (answer.status_code, answer.json()["code"]) == (422, "IDEMPOTENCY_KEY_REUSED")
     assert await groups_of(ada) == ["Readers"]
+
+
+async def test_a_flow_passes_the_refusal_of_a_key_on(client: httpx.AsyncClient) -> None:
+    path, key = "/api/v1/auth/registration", {"Idempotency-Key": "once"}
+    body = {"email": "ada@example.com", "password": "a lantern over water"}
+    assert (await client.post(path, json=body, headers=key)).status_code == 202
+    answer = await client.post(path, json={**body, "display_name": "Ada"}, headers=key)
+    assert (answer.status_code, answer.json()["code"]) == (422, "IDEMPOTENCY_KEY_REUSED")
+
+
+async def test_what_is_kept_of_a_body_cannot_be_guessed_from(plaza: Stage, client: httpx.AsyncClient) -> None:
+    """A password in it would be found by hashing candidates, were the fingerprint a plain hash."""
+    path, body = "/api/v1/auth/registration", b'{"email": "ada@example.com", "password": "a lantern over water"}'
+    await client.post(path, content=body, headers={"Idempotency-Key": "once", "Content-Type": "application/json"})
+    async with plaza.runtime.db.reader.connect() as connection:
+        row = (await connection.execute(text("select caller, fingerprint from core_idempotency"))).one()
+    parts = (b"POST", path.encode(), b"", row.caller.encode(), body)
+    hashes = [hashlib.sha256(part).digest() for part in parts]
+    plain = [hashlib.sha256(separator.join(hashes)).digest() for separator in (b"", b"\0")]
+    assert len(row.fingerprint) == 32
+    assert row.fingerprint not in plain
 
 
 async def test_two_people_may_use_the_same_key(ada: Member, grace: Member) -> None:

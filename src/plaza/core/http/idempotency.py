@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 from typing import Any
 
 from litestar.datastructures import MutableScopeHeaders
@@ -11,6 +12,7 @@ from litestar.types import ASGIApp, HTTPRequestEvent, Message, Receive, Scope, S
 
 from plaza.core.actor import Actor
 from plaza.core.clock import Clock
+from plaza.core.crypto import Vault
 from plaza.core.db import under
 from plaza.core.errors import PayloadTooLarge, ValidationFailed
 from plaza.core.http.request import client_ip
@@ -23,10 +25,13 @@ _HEADER = b"idempotency-key"
 
 
 class Idempotency:
-    """ASGI middleware, after Authentication. Routes whose answers hold tokens or keys are marked NOT_IDEMPOTENT and ignore the header."""
+    """ASGI middleware, after Authentication. Routes whose answers hold tokens or keys are marked NOT_IDEMPOTENT and ignore the header.
 
-    def __init__(self, app: ASGIApp, clock: Clock) -> None:
-        self.app, self.clock = app, clock
+    Fingerprints are keyed: a body may hold a password, which could be guessed from a plain hash.
+    """
+
+    def __init__(self, app: ASGIApp, clock: Clock, vault: Vault) -> None:
+        self.app, self.clock, self.key = app, clock, vault.key("idempotency")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         key = _key(scope)
@@ -44,7 +49,8 @@ class Idempotency:
         caller = str(actor.user_id) if actor else f"anonymous:{network_of(client_ip(scope))}"
         body = await _read(receive)
         parts = (scope["method"].encode(), scope["path"].encode(), scope["query_string"], caller.encode(), body)
-        fingerprint = hashlib.sha256(b"\0".join(hashlib.sha256(part).digest() for part in parts)).digest()
+        hashes = b"".join(hashlib.sha256(part).digest() for part in parts)
+        fingerprint = hmac.digest(self.key, hashes, "sha256")
         call = IdempotentCall(self.clock, caller, key, fingerprint)
         with under(call):
             await self.app(scope, _replay(body, receive), _marked(send, call))

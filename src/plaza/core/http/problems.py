@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -32,6 +33,10 @@ log = structlog.get_logger(__name__)
 PROBLEM_JSON = "application/problem+json"
 # Where a lost server or a full pool sends the client: most restarts are over by then.
 _RETRY_AFTER_S = 1
+# What concerns the body as a whole; Litestar calls it by the name of the handler's argument.
+_BODY = "body"
+# The library tells these of the object around the field.
+_OF_AN_OBJECT = re.compile(r"^Object (?:missing required|contains unknown) field `(.+)`")
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, rename={"kind": "type"}):
@@ -113,7 +118,10 @@ def _fields(extra: object) -> dict[str, list[str]]:
     fields: defaultdict[str, list[str]] = defaultdict(list)
     for each in extra if isinstance(extra, list) else ():
         if isinstance(each, dict):
-            fields[str(each.get("key") or "body")].append(str(each.get("message", "")))
+            key, message = str(each.get("key") or _BODY), str(each.get("message", ""))
+            within = () if key in (_BODY, "data") else (key,)
+            absent = _OF_AN_OBJECT.search(message)
+            fields[".".join((*within, absent[1]) if absent else within) or _BODY].append(message)
     return dict(fields)
 
 

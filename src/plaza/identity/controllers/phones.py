@@ -7,8 +7,8 @@ from litestar.di import NamedDependency
 from litestar.params import FromQuery, JSONBody
 
 from plaza.core.actor import Actor
-from plaza.core.http import ANONYMOUS, NOT_IDEMPOTENT, STEP_UP, Client, limited
-from plaza.identity.controllers.parts import PREFIX, TokenController, origin_of
+from plaza.core.http import ANONYMOUS, NOT_IDEMPOTENT, STEP_UP, Client, by_cookie, limited
+from plaza.identity.controllers.parts import COOKIE, PREFIX, TokenController, origin_of
 from plaza.identity.schemas import PhoneCodeInput, PhoneInput, TokenPair, VerificationSent
 from plaza.identity.service import PhoneService
 
@@ -34,7 +34,12 @@ class PhoneController(TokenController):
     @post(
         "/verify-code",
         status_code=200,
-        opt={**_EITHER, **NOT_IDEMPOTENT, **limited("phone-verify", "10/minute", by="ip", credential=True)},
+        opt={
+            **_EITHER,
+            **NOT_IDEMPOTENT,
+            **by_cookie(COOKIE),
+            **limited("phone-verify", "10/minute", by="ip", credential=True),
+        },
     )
     async def verify(
         self,
