@@ -120,6 +120,7 @@ def der_of(key: Any) -> str:
         "é",
         "",
     ],
+    ids=["p384", "k256", "ed25519", "rsa", "truncated", "no-base64", "empty"],
 )
 async def test_only_p256_is_accepted(plaza: Stage, public_key: str) -> None:
     person, phone = await a_person(plaza), Phone()
