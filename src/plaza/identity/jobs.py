@@ -122,16 +122,6 @@ async def purge_api_keys(keys: ApiKeyService) -> ServiceResult[int]:
     return await keys.purge()
 
 
-@cron(minute=set(range(60)), outside=True)
-async def promote_waitlisted(waitlist: WaitlistService) -> ServiceResult[None]:
-    return await waitlist.sweep()
-
-
-@cron(hour=4, minute=20)
-async def purge_api_keys(keys: ApiKeyService) -> ServiceResult[int]:
-    return await keys.purge()
-
-
 @cron(hour=3, minute=25, outside=True)
 async def purge_login_attempts(attempts: LoginAttempts) -> ServiceResult[None]:
     return await attempts.purge()
