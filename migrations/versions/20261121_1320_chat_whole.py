@@ -382,6 +382,11 @@ def upgrade() -> None:
     )
     for table, name, condition in CHECKS:
         op.create_check_constraint(op.f(name), table, condition)
+    op.execute(
+        "insert into identity_role_permission (role_id, permission)"
+        " select id, permission from identity_role, (values ('reports.read'), ('reports.resolve')) as new(permission)"
+        " where is_builtin and name in ('admin', 'manager', 'support')"
+    )
     op.drop_constraint(op.f("chat_message_content_check"), "chat_message", type_="check")
     op.create_check_constraint(
         op.f("chat_message_content_check"),
@@ -391,6 +396,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.execute("delete from identity_role_permission where permission in ('reports.read', 'reports.resolve')")
     op.execute("delete from chat_message where deleted_at is not null")
     op.drop_constraint(op.f("chat_message_content_check"), "chat_message", type_="check")
     op.create_check_constraint(

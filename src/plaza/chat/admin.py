@@ -11,6 +11,11 @@ READ = Permission(
     "conversations.read", "See which conversations there are, without titles and messages", ("manager", "support")
 )
 
+REPORTS_READ = Permission("reports.read", "See what people report, with the reported texts", ("manager", "support"))
+REPORTS_RESOLVE = Permission(
+    "reports.resolve", "Close reports, and delete the messages that they are about", ("manager", "support")
+)
+
 CONVERSATIONS = AdminView(
     name="conversations",
     title="Conversations",

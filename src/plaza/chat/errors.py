@@ -119,6 +119,12 @@ class TooManyInviteLinks(DomainError):
     code, status = "TOO_MANY_INVITE_LINKS", 409
 
 
+class ReportNotFound(DomainError):
+    """There is no such report."""
+
+    code, status = "REPORT_NOT_FOUND", 404
+
+
 class MessageNotFound(DomainError):
     """There is no such message in this conversation."""
 

@@ -21,6 +21,7 @@ from plaza.chat.service.invite_links import InviteLinkService
 from plaza.chat.service.invites import InviteService
 from plaza.chat.service.marks import DraftService, OwnSettingsService, SavedService
 from plaza.chat.service.presence import PresenceService
+from plaza.chat.service.reports import ReportService
 from plaza.chat.service.scheduled import ScheduledService
 from plaza.chat.service.search import SearchService
 from plaza.chat.service.sockets import SocketService
@@ -49,6 +50,7 @@ context = Context(
         BlockService,
         InviteLinkService,
         InviteService,
+        ReportService,
         ChatData,
         PresenceService,
         DeliveryService,
@@ -73,10 +75,11 @@ context = Context(
         controllers.BlockController,
         controllers.InviteLinkController,
         controllers.InviteController,
+        controllers.ReportController,
         SocketController,
     ),
     jobs=(jobs.forget_presence, jobs.send_scheduled),
     personal_data=ChatData,
     api_background=(PresenceService, DeliveryService),
-    declares=(admin.READ, admin.CONVERSATIONS),
+    declares=(admin.READ, admin.CONVERSATIONS, admin.REPORTS_READ, admin.REPORTS_RESOLVE),
 )

@@ -16,6 +16,7 @@ Tells `identity.user_registered`; hears nothing. Implements `core.http.Authentic
 
 from plaza.identity.errors import AccountDisabled, CodeInvalid, EmailTaken, MfaRequired, TokenStale, UserNotFound
 from plaza.identity.schemas import (
+    BanInput,
     Card,
     IdentitySettings,
     LoginInput,
@@ -35,6 +36,7 @@ from plaza.identity.service import (
     RoleService,
     SessionService,
     SessionWatch,
+    StaffService,
     StaleWatch,
     TicketService,
     TokenService,
@@ -43,6 +45,7 @@ from plaza.identity.service import (
 
 __all__ = [
     "AccountDisabled",
+    "BanInput",
     "CallerService",
     "Card",
     "CodeInvalid",
@@ -61,6 +64,7 @@ __all__ = [
     "RoleService",
     "SessionService",
     "SessionWatch",
+    "StaffService",
     "StaleWatch",
     "TicketService",
     "TokenPair",

@@ -14,6 +14,7 @@ from plaza.chat.controllers.marks import (
 from plaza.chat.controllers.messages import MessageController
 from plaza.chat.controllers.presence import PresenceController
 from plaza.chat.controllers.reading import ReadingController
+from plaza.chat.controllers.reports import ReportController
 from plaza.chat.controllers.search import SearchController
 from plaza.chat.controllers.threads import ThreadController
 
@@ -31,6 +32,7 @@ __all__ = [
     "PresenceController",
     "ReactionController",
     "ReadingController",
+    "ReportController",
     "SavedController",
     "ScheduledController",
     "SearchController",

@@ -8,6 +8,7 @@ from plaza.chat.repository.invites import InviteLinkRepository, PendingInviteRep
 from plaza.chat.repository.messages import COLUMNS, MessageRepository, Obstacles, message_of
 from plaza.chat.repository.participants import ParticipantRepository, Standing
 from plaza.chat.repository.receipts import Delivery, ReceiptRepository
+from plaza.chat.repository.reports import ReportRepository
 
 __all__ = [
     "COLUMNS",
@@ -24,6 +25,7 @@ __all__ = [
     "ParticipantRepository",
     "PendingInviteRepository",
     "ReceiptRepository",
+    "ReportRepository",
     "Standing",
     "message_of",
 ]

@@ -6,7 +6,7 @@ import msgspec
 
 
 class ChatSettings(msgspec.Struct, frozen=True):
-    """`flood` limits the messages of one person, `joining` their tries of invite links.
+    """`flood` limits the messages of one person, `joining` their tries of invite links, `reporting` what they report.
 
     `edit_window_s` is how long after sending a message can be edited.
     """
@@ -21,6 +21,7 @@ class ChatSettings(msgspec.Struct, frozen=True):
     max_scheduled: int = 100
     max_invite_links: int = 100
     joining: str = "20/minute"
+    reporting: str = "30/hour"
     delivery_frames_up_to: int = 20  # participants; in larger groups nobody is told what reached whom
 
     def __post_init__(self) -> None:
