@@ -129,6 +129,15 @@ async def test_scopes_are_of_contexts_that_exist(plaza: Stage) -> None:
     assert (await http.get(PATH)).json()["items"] == []
 
 
+@pytest.mark.parametrize("at", ["2999-01-01T00:00:00", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"])
+async def test_an_end_that_is_no_time_is_refused(plaza: Stage, at: str) -> None:
+    """Without an offset it is none; others lie beyond what a clock in UTC can show."""
+    ada = await somebody(plaza, "ada")
+    body = {"name": "k", "scopes": ["identity:read"], "expires_at": at}
+    answer = await plaza.client(ada.pair.access_token).post("/api/v1/auth/api-keys", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (400, "VALIDATION_ERROR")
+
+
 async def test_a_key_needs_a_recent_login(plaza: Stage, clock: ManualClock) -> None:
     ada = await somebody(plaza, "ada")
     clock.advance(timedelta(minutes=10))

@@ -16,6 +16,7 @@ from plaza.core.db import PageRequest
 from plaza.core.errors import Unauthenticated
 from plaza.identity import Origin, SessionService, TokenService
 from plaza.identity.errors import TokenStale
+from plaza.identity.models import EndReason
 from plaza.identity.schemas import ImpersonationView, Proof, ReasonInput
 from plaza.identity.service import ImpersonationService, LoginGate, RoleService, StaffService
 from tests.identity.builders import HERE, Person, is_accepted, jobs_done, mails_to
@@ -180,6 +181,23 @@ async def test_a_ban_or_logout_everywhere_ends_it_too(plaza: Stage) -> None:
     view = await started(plaza, helper, ada)
     (await plaza[SessionService].logout_all(ada.actor)).unwrap()
     assert not await is_accepted(plaza, view.access_token)
+
+
+async def test_it_does_not_outlive_what_the_impersonator_takes_back(plaza: Stage) -> None:
+    """Whoever had their session, and began it, is out with everybody else."""
+    helper, ada = await two(plaza)
+    sessions = plaza[SessionService]
+    view = await started(plaza, helper, ada)
+    (await sessions.end_others(helper.actor, EndReason.CREDENTIALS_CHANGED)).unwrap()
+    assert not await is_accepted(plaza, view.access_token)
+    for reason in (EndReason.LOGOUT_ALL, EndReason.CREDENTIALS_CHANGED, EndReason.ENDED_BY_STAFF):
+        view = await started(plaza, helper, ada)
+        (await sessions.end_all(helper.id, reason)).unwrap()
+        assert not await is_accepted(plaza, view.access_token)
+    assert await is_accepted(plaza, ada.pair.access_token)
+    assert {each.after["reason"] for each in await audited(plaza, "identity.impersonation_ended")} == {
+        "impersonation_over"
+    }
 
 
 @pytest.mark.parametrize("told", [False, True])

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Annotated, TypeAlias
+
 import msgspec
+from msgspec import Meta
+
+# A time that an input names: one without an offset could be any of two dozen, and no clock compares with it.
+Moment: TypeAlias = Annotated[datetime, Meta(tz=True)]
 
 
 class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from plaza.chat.models import ScheduledState
 from plaza.core.messages import JobPayload
-from plaza.core.schemas import Input, View
+from plaza.core.schemas import Input, Moment, View
 from plaza.domain_events.chat import ConversationId
 
 
@@ -42,7 +42,7 @@ class ScheduledView(View, frozen=True, kw_only=True):
 class Mute(Input, frozen=True, kw_only=True):
     """Without `until` for good."""
 
-    until: datetime | None = None
+    until: Moment | None = None
 
 
 class SendScheduled(JobPayload, frozen=True, kw_only=True, tag="chat.send_scheduled"):

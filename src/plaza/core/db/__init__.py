@@ -1,7 +1,7 @@
 """PostgreSQL: the ambient transaction, tables' base, repositories, pages, notifications."""
 
 from plaza.core.db.database import Database, DatabaseSettings
-from plaza.core.db.errors import is_lost_server, is_overload, is_refused_connection
+from plaza.core.db.errors import is_lost_server, is_out_of_range, is_overload, is_refused_connection
 from plaza.core.db.listener import Listener
 from plaza.core.db.models import Base, Timestamped, Versioned, state_column, typed_ids
 from plaza.core.db.pagination import Cursors, Page, PageRequest
@@ -36,6 +36,7 @@ __all__ = [
     "WrongTask",
     "current_transaction",
     "is_lost_server",
+    "is_out_of_range",
     "is_overload",
     "is_refused_connection",
     "state_column",

@@ -47,6 +47,12 @@ def is_refused_connection(error: BaseException) -> bool:
     return any(sqlstate(each).startswith(("28", "3D")) for each in _causes(error))
 
 
+def is_out_of_range(error: BaseException) -> bool:
+    """A value that no column could hold, such as a time whose UTC lies beyond the year 9999; the driver says so, nothing was sent."""
+    causes = list(_causes(error))
+    return any(isinstance(each, asyncpg.DataError) for each in causes) and isinstance(causes[-1], OverflowError)
+
+
 def is_refusal(error: BaseException) -> bool:
     """The server answered no: nothing was written, for certain."""
     return bool(sqlstate(error)) and not is_lost_server(error)

@@ -17,7 +17,7 @@ from litestar.routes import HTTPRoute
 from redis.exceptions import RedisError
 
 from plaza.core.correlation import correlation_id
-from plaza.core.db import is_lost_server, is_overload
+from plaza.core.db import is_lost_server, is_out_of_range, is_overload
 from plaza.core.errors import (
     InternalError,
     MethodNotAllowed,
@@ -82,6 +82,8 @@ def as_domain_error(error: Exception) -> DomainError:
         return ValidationFailed()
     if isinstance(error, RedisError) or is_lost_server(error) or is_overload(error):
         return Unavailable(retry_after=_RETRY_AFTER_S)
+    if is_out_of_range(error):
+        return ValidationFailed("A number or a time is out of range.")
     return InternalError()
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from plaza.core.schemas import Input, View
+from plaza.core.schemas import Input, Moment, View
 from plaza.domain_events.identity import UserId
 from plaza.identity.models import UserStatus
 from plaza.identity.schemas.fields import Line
@@ -20,7 +20,7 @@ class NewApiKey(Input, frozen=True, kw_only=True):
 
     name: Line
     scopes: Annotated[list[str], Meta(min_length=1, max_length=100)]
-    expires_at: datetime | None = None
+    expires_at: Moment | None = None
 
 
 class ApiKeyView(View, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from plaza.core.schemas import Input, Patch, View
+from plaza.core.schemas import Input, Moment, Patch, View
 from plaza.domain_events.identity import UserId
 
 RoleName = Annotated[str, Meta(pattern="^[a-z][a-z0-9_-]{1,39}$")]
@@ -66,7 +66,7 @@ class GrantInput(Input, frozen=True, kw_only=True):
     """Of a role that is held already it changes when it ends; without `expires_at` it does not end."""
 
     role: str
-    expires_at: datetime | None = None
+    expires_at: Moment | None = None
 
 
 class GrantView(View, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from plaza.core.schemas import Input, View
+from plaza.core.schemas import Input, Moment, View
 from plaza.domain_events.identity import SessionId, UserId
 from plaza.identity.models import UserStatus
 from plaza.identity.schemas.roles import GrantView
@@ -28,7 +28,7 @@ class BanInput(Input, frozen=True, kw_only=True):
     """Without `until` the ban has no end."""
 
     reason: Reason
-    until: datetime | None = None
+    until: Moment | None = None
 
 
 class UserSearch(msgspec.Struct, frozen=True, kw_only=True):

@@ -143,12 +143,13 @@ class SessionService(Service):
     async def end_all(self, user_id: UserId, reason: EndReason, *, by: Actor | None = None) -> ServiceResult[None]:
         """Part of whatever takes the account's access away. The user's row is locked first: see `open`.
 
-        With the account itself go those sessions in which its owner is somebody else, and what API keys of theirs is remembered.
+        Those go too in which they are somebody else, whoever began them. With the account itself goes what API keys of theirs is
+        remembered.
         """
         user = await self.users.lock(user_id, deleted=True)
         if user is not None and reason is EndReason.ACCOUNT_DISABLED:
             await self._outdate(user)
-            await self._end(await self.sessions.lock_impersonations(user_id), EndReason.IMPERSONATION_OVER, by)
+        await self._end(await self.sessions.lock_impersonations(user_id), EndReason.IMPERSONATION_OVER, by)
         await self._end(await self.sessions.lock_of_user(user_id), reason, by)
         return success(None)
 
@@ -162,8 +163,10 @@ class SessionService(Service):
 
     @command()
     async def end_others(self, actor: Actor, reason: EndReason) -> ServiceResult[None]:
-        """All of the actor's own but the one that they are using."""
+        """All of the actor's own but the one that they are using, and those in which they are somebody else."""
         await self.users.lock(UserId(actor.user_id))
+        acting = await self.sessions.lock_impersonations(UserId(actor.user_id))
+        await self._end(acting, EndReason.IMPERSONATION_OVER, actor)
         ids = await self.sessions.lock_of_user(UserId(actor.user_id))
         await self._end([each for each in ids if each != actor.session_id], reason, actor)
         return success(None)
