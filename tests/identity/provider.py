@@ -136,7 +136,7 @@ class Provider:
         digest = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
         if base64.urlsafe_b64encode(digest).rstrip(b"=").decode() != asked["code_challenge"]:
             return reply({"error": "invalid_grant"}, 400)
-        if form.get("client_id") != asked["client_id"]:
+        if form.get("client_id", asked["client_id"]) != asked["client_id"]:
             return reply({"error": "invalid_client"}, 401)
         id_token = self.id_token(audience=asked["client_id"], nonce=asked.get("nonce"))
         token = {"access_token": secrets.token_urlsafe(16), "token_type": "Bearer", "expires_in": 600}

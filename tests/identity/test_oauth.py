@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote_plus, urlsplit
 
 import pytest
 from joserfc import jwt
@@ -204,7 +205,8 @@ async def test_the_client_shows_its_secret_as_the_provider_wants_it(world: World
     world.provider.description = {"token_endpoint_auth_methods_supported": ["client_secret_basic", "none"]}
     async with callers(world.stage, **variables(world.provider)) as api:
         await World(world.stage, world.provider, api).browser().log_in("google")
-    assert world.provider.given["authorization"].startswith("Basic ")
+    shown = base64.b64decode(world.provider.given["authorization"].removeprefix("Basic ")).decode()
+    assert [unquote_plus(half) for half in shown.split(":")] == [CLIENT_ID, CLIENT_SECRET]
     assert "client_secret" not in world.provider.given
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import Collection, Sequence
 from typing import Any, Protocol
+from urllib.parse import quote_plus
 
 import msgspec
 from authlib.integrations.base_client import OAuthError
@@ -96,7 +98,7 @@ class CodeClient:
         return dict(answer)
 
     def _client(self, client_secret: str) -> Any:
-        return AsyncOAuth2Client(
+        client = AsyncOAuth2Client(
             client_id=self.client_id,
             client_secret=client_secret or None,
             token_endpoint_auth_method=self.auth_method if client_secret else "none",
@@ -104,10 +106,22 @@ class CodeClient:
             code_challenge_method="S256",
             **self.http.options,
         )
+        client.register_client_auth_method(("client_secret_basic", _basic))
+        return client
 
 
 def auth_method_of(supported: Collection[str] | None) -> str:
-    """HTTP Basic is what a server that says nothing understands (OpenID Connect Discovery 1.0, section 3)."""
-    if supported is None or "client_secret_basic" in supported:
-        return "client_secret_basic"
-    return "client_secret_post"
+    """In the body where the server takes that: servers disagree on how a secret is spelled in HTTP Basic, which is what one that says
+
+    nothing understands (OpenID Connect Discovery 1.0, section 3).
+    """
+    if supported is not None and "client_secret_post" in supported:
+        return "client_secret_post"
+    return "client_secret_basic"
+
+
+def _basic(client: Any, _method: str, url: str, headers: dict[str, str], body: str) -> tuple[str, dict[str, str], str]:
+    """As RFC 6749, 2.3.1 spells it: both halves form-encoded."""
+    pair = f"{quote_plus(client.client_id)}:{quote_plus(client.client_secret)}"
+    headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
+    return url, headers, body
