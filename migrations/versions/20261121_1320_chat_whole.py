@@ -313,6 +313,13 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'open' and message_id is not null"),
     )
     op.create_index(
+        "chat_report_person_once_key",
+        "chat_report",
+        ["reporter_id", "reported_id"],
+        unique=True,
+        postgresql_where=sa.text("state = 'open' and conversation_id is null"),
+    )
+    op.create_index(
         "chat_report_open_idx", "chat_report", ["id"], unique=False, postgresql_where=sa.text("state = 'open'")
     )
     op.create_index(op.f("chat_report_reported_id_idx"), "chat_report", ["reported_id"], unique=False)
@@ -442,6 +449,11 @@ def downgrade() -> None:
         "chat_report_once_key",
         table_name="chat_report",
         postgresql_where=sa.text("state = 'open' and message_id is not null"),
+    )
+    op.drop_index(
+        "chat_report_person_once_key",
+        table_name="chat_report",
+        postgresql_where=sa.text("state = 'open' and conversation_id is null"),
     )
     op.drop_index(op.f("chat_report_message_id_idx"), table_name="chat_report")
     op.drop_index(op.f("chat_report_conversation_id_idx"), table_name="chat_report")

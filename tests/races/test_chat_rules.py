@@ -11,8 +11,10 @@ import pytest
 from plaza.chat import NewMessage
 from plaza.chat.schemas.blocks import NewBlock
 from plaza.chat.schemas.invites import NewInviteLink
+from plaza.chat.schemas.reports import NewReport
 from plaza.chat.service.blocks import BlockService
 from plaza.chat.service.invite_links import InviteLinkService
+from plaza.chat.service.reports import ReportService
 from plaza.core.db import PageRequest
 from tests.chat.builders import Chat, code_of
 from tests.support.stage import Stage
@@ -44,6 +46,19 @@ async def test_one_person_joins_once(chat: Chat) -> None:
     codes = Counter(code_of(each) for each in await asyncio.gather(*(links.join(bob, link.code) for _ in range(10))))
     assert codes == {"": 1, "ALREADY_PARTICIPANT": 9}
     assert (await chat.view(ada, team)).participant_count == 2
+
+
+async def test_the_same_reported_at_once_is_one_report(chat: Chat) -> None:
+    reports = chat.stage[ReportService]
+    ada, bob = await chat.people("Ada", "Bob")
+    message = await chat.say(bob, await chat.direct(ada, bob))
+    for new in (
+        NewReport(message_id=message.id, reason="unkind"),
+        NewReport(user_id=bob.user_id, reason="unkind"),
+    ):
+        made = [each.unwrap() for each in await asyncio.gather(*(reports.report(ada, new) for _ in range(10)))]
+        assert len({receipt.id for receipt, _ in made}) == 1
+        assert sum(is_new for _, is_new in made) == 1
 
 
 async def test_once_a_block_is_answered_nothing_more_arrives(chat: Chat) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from plaza.chat import admin, controllers, jobs
 from plaza.chat.schemas import ChatSettings
+from plaza.chat.schemas.permissions import PERMISSIONS
 from plaza.chat.service import (
     ChatData,
     ConversationLog,
@@ -77,9 +78,10 @@ context = Context(
         controllers.InviteController,
         controllers.ReportController,
         SocketController,
+        controllers.StreamController,
     ),
     jobs=(jobs.forget_presence, jobs.send_scheduled),
     personal_data=ChatData,
     api_background=(PresenceService, DeliveryService),
-    declares=(admin.READ, admin.CONVERSATIONS, admin.REPORTS_READ, admin.REPORTS_RESOLVE),
+    declares=(*PERMISSIONS, admin.CONVERSATIONS),
 )

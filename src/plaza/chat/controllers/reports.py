@@ -9,8 +9,8 @@ from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from plaza.chat.admin import REPORTS_READ, REPORTS_RESOLVE
 from plaza.chat.models import ReportState
+from plaza.chat.schemas.permissions import REPORTS_READ, REPORTS_RESOLVE
 from plaza.chat.schemas.reports import NewReport, ReportReceipt, ReportView, Resolution
 from plaza.chat.service.reports import ReportService
 from plaza.core.actor import Actor

@@ -90,6 +90,13 @@ class Report(Timestamped, Versioned, Base):
             unique=True,
             postgresql_where=text("state = 'open' and message_id is not null"),
         ),
+        Index(
+            "chat_report_person_once_key",
+            "reporter_id",
+            "reported_id",
+            unique=True,
+            postgresql_where=text("state = 'open' and conversation_id is null"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

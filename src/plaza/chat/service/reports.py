@@ -16,8 +16,9 @@ from plaza.chat.errors import (
     SameUser,
     SystemMessage,
 )
-from plaza.chat.models import Report, ReportState
+from plaza.chat.models import Message, Report, ReportState
 from plaza.chat.repository import ChangeRepository, ConversationRepository, ParticipantRepository, ReportRepository
+from plaza.chat.repository.reports import NewRow
 from plaza.chat.schemas import ChatSettings
 from plaza.chat.schemas.reports import NewReport, ReportAction, ReportReceipt, ReportView, Resolution
 from plaza.chat.service.access import must_be_text
@@ -67,20 +68,24 @@ class ReportService(Service):
             return failure(ValidationFailed("Give one of message_id and user_id."))
         if not new.reason.strip():
             return failure(ValidationFailed(errors={"reason": ["must not be blank"]}))
-        report = Report(id=uuid7(), reporter_id=UserId(actor.user_id), reason=new.reason, created_at=self.clock.now())
-        if new.message_id is not None:
-            await self._about_message(report, new.message_id)
-        else:
-            report.reported_id = UserId(UUID(str(new.user_id)))
-            if not await self.names.cards([report.reported_id]):
-                return failure(UserNotFound())
-        if report.reported_id == actor.user_id:
+        message = None if new.message_id is None else await self._message(actor, new.message_id)
+        reported_id = message.sender_id if message is not None else new.user_id
+        if message is None and reported_id not in await self.names.cards([UUID(str(new.user_id))]):
+            return failure(UserNotFound())
+        if reported_id == actor.user_id:
             return failure(SameUser())
-        stood = await self.reports.open_one(actor.user_id, new.message_id, report.reported_id)
-        if stood is None:
-            self.reports.add(report)
-            await self.db.session.flush()
-        return success((_receipt(stood or report), stood is None))
+        row = NewRow(
+            id=uuid7(),
+            reporter_id=UserId(actor.user_id),
+            reported_id=None if reported_id is None else UserId(reported_id),
+            conversation_id=None if message is None else message.conversation_id,
+            message_id=None if message is None else message.id,
+            content=None if message is None else message.content,
+            reason=new.reason,
+            created_at=self.clock.now(),
+        )
+        report, is_new = await self.reports.put(row)
+        return success((ReportReceipt(id=report.id, state=report.state, created_at=report.created_at), is_new))
 
     @flow(create, RateLimited)
     async def report(self, actor: Actor, new: NewReport) -> ServiceResult[tuple[ReportReceipt, bool]]:
@@ -131,19 +136,18 @@ class ReportService(Service):
         (await self.audit.record(entry)).unwrap()
         return success(_view(report))
 
-    async def _about_message(self, report: Report, message_id: UUID) -> None:
-        """What it says now is kept. Raises MessageNotFound for strangers, NotParticipant, SystemMessage, AlreadyDeleted."""
+    async def _message(self, actor: Actor, message_id: UUID) -> Message:
+        """Raises MessageNotFound for strangers, NotParticipant, SystemMessage, AlreadyDeleted."""
         message = await self.reports.message(message_id)
         if message is None:
             raise MessageNotFound
-        standing = await self.participants.standing(message.conversation_id, UUID(str(report.reporter_id)))
+        standing = await self.participants.standing(message.conversation_id, actor.user_id)
         if standing is None or standing.is_deleted:
             raise MessageNotFound
         if not standing.is_live:
             raise NotParticipant
         must_be_text(message)
-        report.message_id, report.conversation_id = message.id, message.conversation_id
-        report.reported_id, report.content = message.sender_id, message.content
+        return message
 
     async def _delete_message(self, report: Report) -> None:
         if report.message_id is None or report.conversation_id is None:
@@ -158,10 +162,6 @@ class ReportService(Service):
         if report.reported_id is None:
             raise ValidationFailed(errors={"action": ["there is nobody to ban any more"]})
         (await self.staff.ban(actor, report.reported_id, BanInput(reason=report.reason[:_BAN_REASON]))).unwrap()
-
-
-def _receipt(report: Report) -> ReportReceipt:
-    return ReportReceipt(id=report.id, state=report.state, created_at=report.created_at)
 
 
 def _view(report: Report) -> ReportView:
