@@ -9,8 +9,17 @@ import pytest
 from sqlalchemy import text
 
 from plaza.core.result import Failure, ServiceResult
-from plaza.identity.schemas import CodeInput, EmailInput, LinkInput, ResetPasswordInput
-from plaza.identity.service import EmailChangeService, PasswordService
+from plaza.identity.schemas import (
+    CodeInput,
+    EmailInput,
+    LinkInput,
+    NewApiKey,
+    PhoneCodeInput,
+    PhoneInput,
+    ResetPasswordInput,
+)
+from plaza.identity.service import ApiKeyService, EmailChangeService, PasswordService, PhoneService
+from tests.identity.authenticators import a_passkey, an_app, outcome, passkey_login
 from tests.identity.builders import (
     ELSEWHERE,
     HERE,
@@ -29,6 +38,7 @@ from tests.identity.builders import (
     wrong,
 )
 from tests.support.stage import Stage
+from tests.support.waiting import eventually
 
 ADA, NEW, PHONE = "ada@example.com", "countess@example.com", "+4915123456789"
 
@@ -48,6 +58,10 @@ async def undo(plaza: Stage, token: str) -> ServiceResult[None]:
 async def moved(plaza: Stage, person: Person, email: str = NEW) -> None:
     await ask(plaza, person, email)
     (await confirm(plaza, person, (await codes_to(plaza, email))[-1])).unwrap()
+
+
+async def a_key(plaza: Stage, person: Person) -> str:
+    return (await plaza[ApiKeyService].create(person.actor, NewApiKey(name="k", scopes=["identity:read"]))).unwrap().key
 
 
 def code_of(result: ServiceResult[Any]) -> str:
@@ -214,6 +228,44 @@ async def test_the_old_mailbox_takes_it_back(plaza: Stage) -> None:
     assert code_of(await undo(plaza, token)) == "TOKEN_USED"
     audited = await rows(plaza, "select before, after from audit_entry where action = 'identity.email_change_undone'")
     assert audited == [({"email": "thief@example.com"}, {"email": ADA})]
+
+
+async def test_nothing_that_a_thief_added_meanwhile_opens_the_account_again(plaza: Stage) -> None:
+    """Word of it went to the thief's own address."""
+    ada = await a_person(plaza, ADA)
+    own = await a_passkey(plaza, ada)
+    before = await a_key(plaza, ada)
+    plaza.clock.advance(timedelta(seconds=1))
+    thief = await logged_in(plaza, ADA, origin=ELSEWHERE)
+    await moved(plaza, thief, "thief@example.com")
+    plaza.clock.advance(timedelta(seconds=1))
+    stolen, key = await a_passkey(plaza, thief), await a_key(plaza, thief)
+    (await plaza[PhoneService].send_code(thief.actor, PhoneInput(phone=PHONE))).unwrap()
+    (code,) = await codes_to(plaza, PHONE)
+    (await plaza[PhoneService].change(thief.actor, PhoneCodeInput(phone=PHONE, code=code))).unwrap()
+    await an_app(plaza, thief)
+    (token,) = await links_to(plaza, ADA, "undo")
+    (await undo(plaza, token)).unwrap()
+    assert outcome(await passkey_login(plaza, stolen)) == "INVALID_CREDENTIALS"
+    assert await rows(plaza, "select phone, phone_verified_at from identity_user") == [(None, None)]
+    assert (await plaza.client(before).get("/api/v1/auth/user")).json()["email"] == ADA
+
+    async def is_refused() -> bool:
+        return (await plaza.client(key).get("/api/v1/auth/user")).status_code == 401
+
+    await eventually(is_refused)
+    (reset,) = await links_to(plaza, ADA, "reset")
+    new = ResetPasswordInput(token=reset, password="a ladder to the moon")
+    assert (await plaza[PasswordService].reset(new, HERE)).unwrap().user.id == ada.id, "no second factor of the thief's"
+    assert outcome(await passkey_login(plaza, own)) == "OK"
+    ((told,),) = await rows(plaza, "select after from audit_entry where action = 'identity.email_change_undone'")
+    assert told["removed"] == {
+        "passkeys": 1,
+        "authenticator_apps": 1,
+        "recovery_codes": 10,
+        "api_keys": 1,
+        "phones": 1,
+    }
 
 
 async def test_what_came_later_cannot_bring_itself_back(plaza: Stage) -> None:

@@ -60,6 +60,20 @@ class ApiKeyRepository(Repository[ApiKey]):
             rows = (await connection.execute(statement.order_by(ApiKey.id.desc()).limit(limit))).mappings().all()
         return [ApiKeyView(**row) for row in rows]
 
+    async def revoke_made_after(self, user_id: UserId, since: datetime, now: datetime) -> int:
+        """How many. Every process is told, should the transaction commit."""
+        connection = await self.db.session.connection()
+        statement = (
+            update(ApiKey)
+            .where(ApiKey.user_id == user_id, ApiKey.created_at > since, ApiKey.revoked_at.is_(None))
+            .values(revoked_at=now, version=ApiKey.version + 1)
+            .returning(ApiKey.id)
+        )
+        revoked = (await connection.execute(statement)).scalars().all()
+        for key_id in revoked:
+            await self.tell_revoked(key_id)
+        return len(revoked)
+
     async def tell_revoked(self, key_id: UUID) -> None:
         """To every process, should the transaction commit."""
         payload = {"channel": REVOKED_CHANNEL, "payload": str(key_id)}

@@ -4,11 +4,14 @@
     confirm   -> the address is theirs; the old one gets a link that takes it back, good for some days
     undo      -> the old address is back, every session has ended, and a new password is to be set by a mailed link
 
-Who takes over an account changes its address first. The undo therefore trusts the old mailbox more than anything that came later:
-changes made after the one that it takes back cannot bring themselves back.
+Who takes over an account changes its address first; from then on notices reach only the thief. The undo therefore trusts the old
+mailbox more than anything that came later: whatever was added since to log in with goes (passkeys, device keys, linked accounts, API
+keys, a number, a second factor), and changes made after the one that it takes back cannot bring themselves back.
 """
 
 from __future__ import annotations
+
+from datetime import datetime
 
 from plaza.audit import AuditEntry, AuditService
 from plaza.core.actor import Actor
@@ -21,7 +24,7 @@ from plaza.core.settings import PlazaSettings
 from plaza.domain_events.identity import UserId
 from plaza.identity.errors import CodeInvalid, EmailTaken
 from plaza.identity.models import EndReason, Purpose, User
-from plaza.identity.repository import UserRepository
+from plaza.identity.repository import ApiKeyRepository, UserRepository, WaysInRepository
 from plaza.identity.schemas import (
     CodeInput,
     EmailInput,
@@ -61,7 +64,7 @@ class EmailChangeService(Service):
         self.clock, self.settings, self.plaza, self.verification = clock, settings, plaza, verification
         self.newcomers, self.pace, self.messages, self.notices = newcomers, pace, messages, notices
         self.audit, self.sessions, self.passwords = audit, sessions, passwords
-        self.users = UserRepository(db)
+        self.users, self.ways, self.keys = UserRepository(db), WaysInRepository(db), ApiKeyRepository(db)
 
     @command(ValidationFailed)
     async def ask(self, actor: Actor, given: EmailInput) -> ServiceResult[VerificationSent]:
@@ -143,20 +146,30 @@ class EmailChangeService(Service):
         await self.verification.void_later(token)
         user = await self.newcomers.displaced_by(user_id, email=token.address)
         assert user is not None  # locked above
-        before = user.email
+        before, removed = user.email, await self._remove_added_after(user, token.created_at)
         user.password_hash = None
         await self._store(user, token.address)
         (await self.sessions.end_all(user_id, EndReason.CREDENTIALS_CHANGED)).unwrap()
         await self.passwords.mail_reset(user_id, token.address)
         (await self.notices.tell(user_id, Change.EMAIL_RESTORED)).unwrap()
-        await self._record("identity.email_change_undone", None, user, before)
+        await self._record("identity.email_change_undone", None, user, before, **removed)
         return success(None)
+
+    async def _remove_added_after(self, user: User, since: datetime) -> dict[str, int]:
+        """How many of which kind."""
+        removed = await self.ways.remove_added_after(user.id, since)
+        if revoked := await self.keys.revoke_made_after(user.id, since, self.clock.now()):
+            removed["api_keys"] = revoked
+        if user.phone_verified_at is not None and user.phone_verified_at > since:
+            user.phone = user.phone_verified_at = None
+            removed["phones"] = 1
+        return removed
 
     async def _store(self, user: User, address: str) -> None:
         user.email, user.email_verified_at, user.email_vouched_by = address, self.clock.now(), None
         await self.users.store_contacts()
 
-    async def _record(self, action: str, actor: Actor | None, user: User, before: str | None) -> None:
+    async def _record(self, action: str, actor: Actor | None, user: User, before: str | None, **removed: int) -> None:
         entry = AuditEntry(
             action=action,
             subject_type="user",
@@ -164,6 +177,6 @@ class EmailChangeService(Service):
             actor=actor,
             user_id=user.id,
             before={"email": before},
-            after={"email": user.email},
+            after={"email": user.email, **({"removed": removed} if removed else {})},
         )
         (await self.audit.record(entry)).unwrap()

@@ -24,7 +24,7 @@ class Change(StrEnum):
     PASSWORD_RESET = "Your password was reset by a mailed link."  # noqa: S105 - a sentence
     EMAIL_CHANGED = "Your e-mail address was changed."
     EMAIL_ADDED = "An e-mail address was added."
-    EMAIL_RESTORED = "Your earlier e-mail address is back. All sessions have ended, and your password is void."
+    EMAIL_RESTORED = "Your earlier e-mail address is back. All sessions have ended; password and newer keys are void."
     PHONE_CHANGED = "Your phone number was changed."
     PHONE_ADDED = "A phone number was added."
     PHONE_REMOVED = "Your phone number was removed."
