@@ -92,3 +92,15 @@ async def test_what_went_wrong_elsewhere_is_told_at_the_login(
     await ada.part("login-google").click()
     await expect(ada.part("auth-notice")).to_have_text("You did not allow it there.")
     assert ada.page.url == f"{home(connected)}/account"
+
+
+async def test_a_form_that_a_provider_posts_from_its_own_site_lets_its_owner_in(
+    connected: Stage, provider: Provider, open_window: OpenWindow
+) -> None:
+    """As Apple does. Its page is another site, so that the browser keeps the cookie back from the post, and only from that."""
+    provider.posts_forms = True
+    ada = await open_window("/", base_url=home(connected))
+    ada.watch.expect(ELSEWHERE)
+    await ada.part("login-apple").click()
+    await ada.is_online()
+    await expect(ada.part("me-name")).to_have_text("Ada Lovelace")

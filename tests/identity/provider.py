@@ -11,6 +11,7 @@ import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from html import escape
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
@@ -54,6 +55,7 @@ class Provider:
         self.id_header: dict[str, Any] = {}
         self.instead: dict[str, Callable[[], Answer]] = {}
         self.callback: dict[str, str | None] = {}  # what changes in the browser's way back
+        self.posts_forms = False  # where that is asked for, as Apple does
         self.userinfo: dict[str, Any] | None = None
         self.github_emails: list[dict[str, Any]] = [{"email": "ada@example.com", "primary": True, "verified": True}]
         self._codes: dict[str, dict[str, Any]] = {}
@@ -126,6 +128,8 @@ class Provider:
         self._codes[code] = query
         back = {"code": code, "state": query["state"], "iss": iss, **self.callback}
         back_given = {name: value for name, value in back.items() if value is not None}
+        if self.posts_forms and query.get("response_mode") == "form_post":
+            return 200, {"content-type": "text/html"}, posted_form(query["redirect_uri"], back_given)
         return 302, {"location": f"{query['redirect_uri']}?{urlencode(back_given)}"}, b""
 
     def _token(self, form: dict[str, str], headers: dict[str, str]) -> Answer:
@@ -166,6 +170,13 @@ def encoded(value: Any) -> str:
 
 def reply(value: Any, status: int = 200) -> Answer:
     return status, {"content-type": "application/json"}, json.dumps(value).encode()
+
+
+def posted_form(url: str, fields: dict[str, str]) -> bytes:
+    """A page that posts them at once."""
+    inputs = "".join(f'<input name="{name}" value="{escape(value)}">' for name, value in fields.items())
+    form = f'<form method="post" action="{escape(url)}">{inputs}</form>'
+    return f"<!doctype html><body>{form}<script>document.forms[0].submit()</script></body>".encode()
 
 
 def rsa_key(bits: int = 2048) -> RSAKey:
