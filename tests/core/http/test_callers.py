@@ -103,6 +103,7 @@ async def test_elsewhere_metrics_want_their_token(plaza: Stage) -> None:
     async with callers(plaza, PLAZA_METRICS_TOKEN="a token of monitors") as api:
         answer = await api.at(STRANGER, "a token of monitors").get("/metrics")
         assert (answer.status_code, "plaza_http_requests_total" in answer.text) == (200, True)
+        assert answer.headers["content-type"].count("charset=") == 1  # Prometheus refuses what names it twice
         for wrong in ("another token", "", "ä"):
             refused = await api.at(STRANGER).get("/metrics", headers=[(b"Authorization", f"Bearer {wrong}".encode())])
             assert (refused.status_code, refused.json()["code"]) == (401, "UNAUTHENTICATED")

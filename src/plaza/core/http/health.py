@@ -22,6 +22,9 @@ from plaza.core.settings import PlazaSettings
 
 Status = Literal["ok", "degraded", "down"]
 
+# Litestar adds a charset to text; with two of them Prometheus refuses the answer.
+_EXPOSITION = CONTENT_TYPE_LATEST.removesuffix("; charset=utf-8")
+
 
 class Health(msgspec.Struct, frozen=True):
     """`degraded`: Redis is down; reading, writing and REST go on."""
@@ -63,7 +66,7 @@ class HealthController(Controller):
                 and hmac.compare_digest(token.encode(), self.settings.metrics_token.encode())
             ):
                 raise Unauthenticated
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+        return Response(generate_latest(), media_type=_EXPOSITION)
 
     async def _redis_is_up(self) -> bool:
         try:
