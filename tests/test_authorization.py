@@ -26,6 +26,7 @@ from plaza.identity.repository import UserRepository
 from plaza.identity.schemas import Grant, NewApiKey
 from plaza.identity.service import ApiKeyService
 from tests.identity.staff import a_role, somebody
+from tests.support.routes import answered
 from tests.support.stage import Stage
 
 TABLE: Mapping[str, str] = tomllib.loads((Path(__file__).parent / "authorization.toml").read_text())["routes"]
@@ -175,7 +176,7 @@ async def ask(http: httpx.AsyncClient, route: str, operation: Mapping[str, Any],
     }
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     body = {"json": {"no such field": 1}} if "requestBody" in operation else {}
-    return await http.request(method, path.format(**values), headers=headers, **body)  # type: ignore[arg-type] # one keyword or none
+    return await answered(http, method, path.format(**values), headers=headers, **body)
 
 
 def code_of(answer: httpx.Response) -> str:

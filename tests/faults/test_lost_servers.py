@@ -54,6 +54,7 @@ class House:
         """For every field of every route."""
         return {
             "email": self.ann.email,
+            "q": "ok",
             "identifier": self.ann.email,
             "password": PASSWORD,
             "code": "123456",

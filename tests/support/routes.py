@@ -23,6 +23,20 @@ class Answer:
         return self.response.status_code
 
 
+async def answered(http: httpx.AsyncClient, method: str, address: str, **options: Any) -> httpx.Response:
+    """Without the events of a stream that has no end."""
+    async with http.stream(method, address, **options) as response:
+        if not response.headers.get("content-type", "").startswith("text/event-stream"):
+            await response.aread()
+    return response
+
+
+def _query(operation: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """What a search cannot do without."""
+    named = {parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] == "query"}
+    return {name: values[name] for name in named & {"q"} & values.keys()}
+
+
 async def ask_every_route(http: httpx.AsyncClient, values: Mapping[str, Any], *, only: str = ".*") -> list[Answer]:
     """Those whose name matches `only`. `values` fill fields and path parameters of their names; other fields are left out."""
     document = (await http.get("/schema/openapi.json")).json()
@@ -36,7 +50,7 @@ async def ask_every_route(http: httpx.AsyncClient, values: Mapping[str, Any], *,
             reference = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
             fields = schemas[reference.rpartition("/")[2]]["properties"]
             body = {name: values[name] for name in fields if name in values}
-        response = await http.request(method, address, json=body)
+        response = await answered(http, method, address, json=body, params=_query(operation, values))
         return Answer(f"{method.upper()} {path}", operation["security"] == [{"bearer": []}], response)
 
     routes = [

@@ -16,6 +16,7 @@ from plaza.chat.controllers.presence import PresenceController
 from plaza.chat.controllers.reading import ReadingController
 from plaza.chat.controllers.reports import ReportController
 from plaza.chat.controllers.search import SearchController
+from plaza.chat.controllers.stream import StreamController
 from plaza.chat.controllers.threads import ThreadController
 
 __all__ = [
@@ -36,5 +37,6 @@ __all__ = [
     "SavedController",
     "ScheduledController",
     "SearchController",
+    "StreamController",
     "ThreadController",
 ]

@@ -55,6 +55,13 @@ _LIVE_CONVERSATIONS = (
     )
 )
 
+_ENTERED = text("""
+select conversation_id, max(seq) - 1 from chat_message
+where conversation_id = any(cast(:conversations as uuid[])) and type = 'system'
+  and system ->> 'event' = 'participant_added' and system -> 'data' ->> 'user_id' = :user_id
+group by conversation_id
+""")
+
 _UNREAD = """
   select count(*) as unread, count(*) filter (where p.user_id = any(m.mentions)) as mentions
   from chat_message m
@@ -155,6 +162,12 @@ class ParticipantRepository(Repository[Participant]):
         async with self.db.reading() as connection:
             rows = await connection.execute(_LIVE_CONVERSATIONS, {"user_id": user_id})
             return {row.id: row.last_seq for row in rows}
+
+    async def entered(self, user_id: UUID, conversation_ids: Collection[UUID]) -> Mapping[UUID, int]:
+        """The seq before the entry that brought this person in for the last time; those who were there from the beginning are left out."""
+        parameters = {"user_id": str(user_id), "conversations": list(conversation_ids)}
+        async with self.db.reading() as connection:
+            return {row[0]: row[1] for row in await connection.execute(_ENTERED, parameters)}
 
     async def raise_marker(self, conversation_id: UUID, user_id: UUID, seq: int) -> bool:
         """At most to the conversation's last seq. False where it stood there already, or nothing may be read."""

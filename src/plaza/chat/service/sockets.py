@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 from uuid import UUID
 
 from plaza.chat.errors import ConversationNotFound, MessageNotFound
-from plaza.chat.repository import ChangeRepository
+from plaza.chat.repository import ChangeRepository, ParticipantRepository
 from plaza.chat.service.access import ENTRANCE, Entrance
 from plaza.core.actor import Actor
 from plaza.core.db import Database
-from plaza.core.errors import InsufficientScope, RateLimited, Unauthenticated, Waitlisted
-from plaza.core.realtime import Hub
+from plaza.core.errors import InsufficientScope, InvalidCursor, RateLimited, Unauthenticated, Waitlisted
+from plaza.core.realtime import Hub, Positions
 from plaza.core.result import ServiceResult, failure, success
 from plaza.core.service import Service, flow, query
 from plaza.domain_events.chat import ConversationId, MessageId
 from plaza.domain_events.identity import SessionId
 from plaza.identity import CallerService, SessionWatch, StaleWatch, TicketService, TokenStale
+
+
+class Start(NamedTuple):
+    """Where a stream stands in each conversation, which of them it resumes (last seq, seq after which), and which it has lost."""
+
+    positions: Mapping[UUID, int]
+    wanted: Mapping[UUID, tuple[int, int]]
+    gone: list[ConversationId]
 
 
 class SocketService(Service):
@@ -31,7 +40,7 @@ class SocketService(Service):
     ) -> None:
         super().__init__(db)
         self.hub, self.tickets, self.callers, self.watch, self.stale = hub, tickets, callers, watch, stale
-        self.entrance, self.changes = Entrance(db), ChangeRepository(db)
+        self.entrance, self.changes, self.participants = Entrance(db), ChangeRepository(db), ParticipantRepository(db)
         watch.on_end(hub.end_session)
         stale.on_waitlisted(lambda user_id: hub.turn_out(user_id, Waitlisted.code))
 
@@ -74,6 +83,25 @@ class SocketService(Service):
         except ConversationNotFound as error:
             raise MessageNotFound from error
         return success(conversation_id)
+
+    @query(InsufficientScope, Waitlisted, InvalidCursor)
+    async def starting(self, actor: Actor, last_event_id: str | None) -> ServiceResult[Start]:
+        """For a stream of server-sent events. One that was joined since the last id is told from its joining on."""
+        (await self.admit(actor)).unwrap()
+        heads = await self.hub.log.topics_of(actor.user_id)
+        if last_event_id is None:
+            return success(Start(positions=heads, wanted={}, gone=[]))
+        known = Positions.read(last_event_id)
+        new = [each for each in heads if each not in known]
+        entered = await self.participants.entered(actor.user_id, new) if new else {}
+        after = {id: known.get(id, entered.get(id, 0)) for id in heads}
+        return success(
+            Start(
+                positions=after,
+                wanted={id: (heads[id], seq) for id, seq in after.items()},
+                gone=[ConversationId(id) for id in known if id not in heads],
+            )
+        )
 
     @query(*ENTRANCE)
     async def positions(

@@ -3,6 +3,7 @@
     log      what the context that owns the log provides (TopicLog), and what it tells after a commit (Wake)
     frames   a server frame, encoded once for all its readers
     socket   one WebSocket: bounded queue, writer, close codes
+    stream   the same over server-sent events
     topics   which socket gets which entry: order, gaps, who joined and left (no input or output)
     bus      the one Redis channel between the processes
     hub      all of it together: sweep, healing, resuming, limits, drain
@@ -16,5 +17,19 @@ from plaza.core.realtime.hub import Hub
 from plaza.core.realtime.log import Head, LogFrame, TopicLog, Wake
 from plaza.core.realtime.settings import RealtimeSettings
 from plaza.core.realtime.socket import Close, Socket
+from plaza.core.realtime.stream import EventStream, Positions
 
-__all__ = ["Bus", "Close", "Frame", "Head", "Hub", "LogFrame", "RealtimeSettings", "Socket", "TopicLog", "Wake"]
+__all__ = [
+    "Bus",
+    "Close",
+    "EventStream",
+    "Frame",
+    "Head",
+    "Hub",
+    "LogFrame",
+    "Positions",
+    "RealtimeSettings",
+    "Socket",
+    "TopicLog",
+    "Wake",
+]

@@ -11,13 +11,13 @@ import msgspec
 class Frame:
     """JSON as it left the service. The ASGI event of each protocol is made at the first reader and shared by the others.
 
-    `entry` names the topic and seq of an entry of a log.
+    `entry` names the topic and seq of the log's entry that it tells; with the last one of them the entry `is_whole`.
     """
 
-    __slots__ = ("_binary", "_text", "data", "entry")
+    __slots__ = ("_binary", "_text", "data", "entry", "is_whole")
 
-    def __init__(self, data: bytes, entry: tuple[UUID, int] | None = None) -> None:
-        self.data, self.entry = data, entry
+    def __init__(self, data: bytes, entry: tuple[UUID, int] | None = None, *, is_whole: bool = True) -> None:
+        self.data, self.entry, self.is_whole = data, entry, is_whole
         self._text: dict[str, Any] | None = None
         self._binary: dict[str, Any] | None = None
 

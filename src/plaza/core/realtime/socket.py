@@ -224,7 +224,7 @@ class Socket:
                 await self._write_batch(batch)
             if self._close is not None:
                 code, reason = self._close
-                await self._send({"type": "websocket.close", "code": code, "reason": reason})
+                await self._end(code, reason)
         except Exception:  # each server has its own errors for a peer that is gone; the reader learns it, too
             self._close = self._close or (0, "")
             self._queue.clear()
@@ -237,11 +237,17 @@ class Socket:
             if self._batch_dropped:
                 FRAMES_SENT.inc(sent)
                 return
-            await self._send(frame.event(binary=self.binary))
+            await self._put(frame)
             self._count -= 1
             self._bytes -= len(frame.data)
-            if frame.entry is not None and self.on_written is not None:
+            if frame.entry is not None and frame.is_whole and self.on_written is not None:
                 self.on_written(self.user_id, *frame.entry)
             if self._roomy is not None and self._is_half_free():
                 self._let_go()
         FRAMES_SENT.inc(len(batch))
+
+    async def _put(self, frame: Frame) -> None:
+        await self._send(frame.event(binary=self.binary))
+
+    async def _end(self, code: int, reason: str) -> None:
+        await self._send({"type": "websocket.close", "code": code, "reason": reason})

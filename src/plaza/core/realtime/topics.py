@@ -310,5 +310,5 @@ class Topics:
 
 
 def frames_of(topic_id: UUID, entry: Entry) -> tuple[Frame, ...]:
-    first = Frame(entry.frame, (topic_id, entry.seq))
-    return (first, *map(Frame, entry.then)) if entry.then else (first,)
+    place, spoken = (topic_id, entry.seq), (entry.frame, *entry.then)
+    return tuple(Frame(data, place, is_whole=n == len(spoken)) for n, data in enumerate(spoken, 1))
