@@ -84,6 +84,18 @@ class Browser:
         assert arrived.status_code == 303, arrived.text
         return query_of(arrived.headers["location"])
 
+    async def way_back(self, provider: str = "google", **parameters: Any) -> str:
+        """The address that the provider sends the browser to."""
+        left = await self.set_out(provider, **parameters)
+        return await self.visit(left.headers["location"])
+
+    async def ends(self, url: str) -> dict[str, str]:
+        """How a way back ends: on the own page."""
+        arrived = await self.come_back(url)
+        assert arrived.status_code == 303, arrived.text
+        assert arrived.headers["location"].startswith(f"{HOME}/account?")
+        return query_of(arrived.headers["location"])
+
     async def exchange(self, code: str, **given: str) -> httpx.Response:
         return await self.http.post(f"{AUTH}/oauth/exchange", json={"code": code, **given}, headers=self.headers)
 
