@@ -29,9 +29,7 @@ from plaza.identity.service.messages import Messages
 
 
 class WaysIn(Service):
-    def __init__(
-        self, db: Database, messages: Messages, providers: OutsideProviders, issuers: OutsideIssuers
-    ) -> None:
+    def __init__(self, db: Database, messages: Messages, providers: OutsideProviders, issuers: OutsideIssuers) -> None:
         super().__init__(db)
         self.messages, self.providers, self.issuers = messages, providers, issuers
         self.users, self.ways = UserRepository(db), WaysInRepository(db)
