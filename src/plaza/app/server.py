@@ -74,12 +74,10 @@ def litestar(runtime: Runtime) -> Litestar:
         lifespan=[lifespan],
         middleware=[
             DefineMiddleware(Authentication, authenticator=parts[Authenticator]),
-            DefineMiddleware(RequestLimits, limits=parts[RateLimits]),
+            DefineMiddleware(RequestLimits, limits=parts[RateLimits], parts=parts),
             DefineMiddleware(Idempotency, clock=parts[Clock], vault=parts[Vault]),
-        ],
-        guards=[
-            Authorization(parts[Clock], staff_mfa=parts[IdentitySettings].staff_mfa),
-            OwnPages((plaza.base_url, *plaza.cors_origins)),
+            DefineMiddleware(OwnPages, origins=(plaza.base_url, *plaza.cors_origins)),
+            DefineMiddleware(Authorization, clock=parts[Clock], staff_mfa=parts[IdentitySettings].staff_mfa),
         ],
         dependencies={
             "actor": Provide(provide_actor, sync_to_thread=False),

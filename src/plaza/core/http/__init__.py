@@ -16,7 +16,7 @@ from plaza.core.http.authorization import (
 from plaza.core.http.binding import bind
 from plaza.core.http.cookies import by_cookie
 from plaza.core.http.idempotency import NOT_IDEMPOTENT
-from plaza.core.http.limits import RouteLimit, limited
+from plaza.core.http.limits import RouteLimit, behind, limited
 from plaza.core.http.openapi import documented
 from plaza.core.http.problems import PROBLEM_JSON, Problem
 from plaza.core.http.request import Client
@@ -34,6 +34,7 @@ __all__ = [
     "Permission",
     "Problem",
     "RouteLimit",
+    "behind",
     "bind",
     "by_cookie",
     "documented",

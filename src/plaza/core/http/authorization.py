@@ -19,8 +19,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from litestar.connection import ASGIConnection
-from litestar.handlers.base import BaseRouteHandler
+from litestar.types import ASGIApp, Receive, Scope, Send
 
 from plaza.core.actor import Actor
 from plaza.core.clock import Clock
@@ -50,16 +49,21 @@ def permission(name: str) -> dict[str, Any]:
 
 
 class Authorization:
-    """The application's guard. A coroutine, because Litestar calls every other function in a thread.
+    """ASGI middleware, the last one before the handler. No guard of Litestar's: for those it copies the handler at each request.
 
     With `staff_mfa` what needs a permission needs a login with more than one factor, too.
     """
 
-    def __init__(self, clock: Clock, *, staff_mfa: bool = False) -> None:
-        self.clock, self.staff_mfa = clock, staff_mfa
+    def __init__(self, app: ASGIApp, clock: Clock, *, staff_mfa: bool = False) -> None:
+        self.app, self.clock, self.staff_mfa = app, clock, staff_mfa
 
-    async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-        options, scope = handler.opt, _state(connection)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        state: Any = scope  # ASGI allows keys of one's own
+        self.check(scope["route_handler"].opt, state)
+        await self.app(scope, receive, send)
+
+    def check(self, options: Mapping[str, Any], scope: Mapping[str, Any]) -> None:
+        """Raises what refuses."""
         actor: Actor | None = scope.get("actor")
         if options.get("anonymous") and (not options.get("credentials") or not _came_with_token(scope)):
             return
@@ -89,7 +93,7 @@ class Authorization:
 
 
 def refusals_of(options: Mapping[str, Any]) -> tuple[type[DomainError], ...]:
-    """What the guard may answer on a route of these options, for the API's description."""
+    """What may be answered on a route of these options, for the API's description."""
     if options.get("anonymous") and not options.get("credentials"):
         return ()
     found: list[type[DomainError]] = [Unauthenticated, InsufficientScope]
@@ -136,7 +140,3 @@ def _scope(options: Mapping[str, Any], method: str) -> str:
 
 def _came_with_token(scope: Mapping[str, Any]) -> bool:
     return scope.get("actor") is not None or scope.get("authentication_error") is not None
-
-
-def _state(connection: ASGIConnection[Any, Any, Any, Any]) -> dict[str, Any]:
-    return connection.scope  # type: ignore[return-value] # Authentication leaves keys of its own there

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from litestar.connection import ASGIConnection
-from litestar.handlers.base import BaseRouteHandler
+from litestar.types import ASGIApp, Receive, Scope, Send
 
 from plaza.core.errors import PermissionDenied
 
@@ -24,20 +24,22 @@ def by_cookie(name: str) -> dict[str, Any]:
 
 
 class OwnPages:
-    """A guard of the application: on these routes a cookie counts only from our own pages and from `origins`."""
+    """ASGI middleware: on these routes a cookie counts only from our own pages and from `origins`."""
 
-    def __init__(self, origins: Collection[str]) -> None:
-        self.origins = frozenset(origins)
+    def __init__(self, app: ASGIApp, origins: Collection[str]) -> None:
+        self.app, self.origins = app, frozenset(origins)
 
-    async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-        name = handler.opt.get("cookie")
-        if name is None or self.is_own(connection.headers):
-            return
-        if name in connection.cookies or connection.query_params.get("cookie", "").lower() in _YES:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        name = scope["route_handler"].opt.get("cookie")
+        if name is not None and not self.may(ASGIConnection(scope), name):
             raise PermissionDenied("This page may not use the cookie.")
+        await self.app(scope, receive, send)
 
-    def is_own(self, headers: Any) -> bool:
-        origin = headers.get("origin")
-        if origin is None or headers.get("sec-fetch-site") == "same-origin" or origin in self.origins:
+    def may(self, connection: ASGIConnection[Any, Any, Any, Any], cookie: str) -> bool:
+        """Whether it comes from a page of ours, or takes no cookie and asks for none."""
+        origin = connection.headers.get("origin")
+        if origin is None or connection.headers.get("sec-fetch-site") == "same-origin" or origin in self.origins:
             return True
-        return bool(urlsplit(origin).netloc == headers.get("host"))
+        if urlsplit(origin).netloc == connection.headers.get("host"):
+            return True
+        return cookie not in connection.cookies and connection.query_params.get("cookie", "").lower() not in _YES

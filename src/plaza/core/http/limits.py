@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from litestar.datastructures import MutableScopeHeaders
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from plaza.core.actor import Actor
+from plaza.core.composition import Parts
 from plaza.core.http.request import client_ip
 from plaza.core.origin import network_of
 from plaza.core.ratelimit import RateLimits, Window
@@ -32,17 +33,29 @@ def limited(name: str, limit: str, *, by: Literal["ip", "user"] = "user", creden
     return {"limits": (RouteLimit(name, limit, by, credential),)}
 
 
+class Queue(Protocol):
+    def refuse_if_full(self) -> None:
+        """Raises RateLimited."""
+
+
+def behind(queue: type[Queue]) -> dict[str, Any]:
+    """For the `opt` of a handler whose work waits in this part's bounded queue: while it is full, nothing else is spent on a request."""
+    return {"behind": queue}
+
+
 class RequestLimits:
     """ASGI middleware, after Authentication."""
 
-    def __init__(self, app: ASGIApp, limits: RateLimits) -> None:
-        self.app, self.limits = app, limits
+    def __init__(self, app: ASGIApp, limits: RateLimits, parts: Parts) -> None:
+        self.app, self.limits, self.parts = app, limits, parts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         options = scope["route_handler"].opt
         if scope["type"] != ScopeType.HTTP or options.get("unlimited"):
             await self.app(scope, receive, send)
             return
+        if (queue := options.get("behind")) is not None:
+            self.parts[queue].refuse_if_full()
         actor: Actor | None = scope.get("actor")  # type: ignore[assignment] # set by Authentication
         ip = network_of(client_ip(scope))
         settings = self.limits.settings

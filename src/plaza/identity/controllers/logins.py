@@ -10,7 +10,7 @@ from litestar.params import FromQuery, JSONBody
 
 from plaza.core.actor import Actor
 from plaza.core.errors import Unauthenticated
-from plaza.core.http import CREDENTIALS, NOT_IDEMPOTENT, WHILE_WAITLISTED, Client, limited
+from plaza.core.http import CREDENTIALS, NOT_IDEMPOTENT, WHILE_WAITLISTED, Client, behind, limited
 from plaza.identity.controllers.parts import COOKIE, PREFIX, TOKENS, TokenController, origin_of
 from plaza.identity.schemas import (
     LoginInput,
@@ -20,6 +20,7 @@ from plaza.identity.schemas import (
 )
 from plaza.identity.service import (
     LoginService,
+    PasswordHasher,
     SessionService,
     TicketService,
 )
@@ -32,7 +33,11 @@ class LoginController(TokenController):
     sessions: SessionService
     tickets: TicketService
 
-    @post("/login", status_code=200, opt={**TOKENS, **limited("login", "10/minute", by="ip", credential=True)})
+    @post(
+        "/login",
+        status_code=200,
+        opt={**TOKENS, **behind(PasswordHasher), **limited("login", "10/minute", by="ip", credential=True)},
+    )
     async def login(
         self,
         data: JSONBody[LoginInput],

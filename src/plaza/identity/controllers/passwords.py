@@ -7,10 +7,10 @@ from litestar.di import NamedDependency
 from litestar.params import FromQuery, JSONBody
 
 from plaza.core.actor import Actor
-from plaza.core.http import ANONYMOUS, NOT_IDEMPOTENT, STEP_UP, Client, limited
+from plaza.core.http import ANONYMOUS, NOT_IDEMPOTENT, STEP_UP, Client, behind, limited
 from plaza.identity.controllers.parts import PREFIX, TOKENS, TokenController, origin_of
 from plaza.identity.schemas import ChangePasswordInput, EmailInput, ResetPasswordInput, TokenPair, VerificationSent
-from plaza.identity.service import PasswordService
+from plaza.identity.service import PasswordHasher, PasswordService
 
 
 class PasswordController(TokenController):
@@ -30,7 +30,11 @@ class PasswordController(TokenController):
     @post(
         "/reset/confirm",
         status_code=200,
-        opt={**TOKENS, **limited("password-reset-confirm", "10/minute", by="ip", credential=True)},
+        opt={
+            **TOKENS,
+            **behind(PasswordHasher),
+            **limited("password-reset-confirm", "10/minute", by="ip", credential=True),
+        },
     )
     async def reset(
         self, data: JSONBody[ResetPasswordInput], client: NamedDependency[Client], cookie: FromQuery[bool] = False

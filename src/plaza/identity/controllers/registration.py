@@ -6,7 +6,7 @@ from litestar import Response, post
 from litestar.di import NamedDependency
 from litestar.params import FromQuery, JSONBody
 
-from plaza.core.http import ANONYMOUS, Client, limited
+from plaza.core.http import ANONYMOUS, Client, behind, limited
 from plaza.identity.controllers.parts import PREFIX, TOKENS, TokenController, origin_of
 from plaza.identity.schemas import (
     EmailInput,
@@ -16,6 +16,7 @@ from plaza.identity.schemas import (
     VerifyEmailInput,
 )
 from plaza.identity.service import (
+    PasswordHasher,
     RegistrationService,
 )
 
@@ -28,7 +29,11 @@ class RegistrationController(TokenController):
     @post(
         "/registration",
         status_code=202,
-        opt={**ANONYMOUS, **limited("registration", "30/minute", by="ip", credential=True)},
+        opt={
+            **ANONYMOUS,
+            **behind(PasswordHasher),
+            **limited("registration", "30/minute", by="ip", credential=True),
+        },
     )
     async def register(self, data: JSONBody[RegistrationInput]) -> VerificationSent:
         """Mails a code. The answer is the same for every address."""

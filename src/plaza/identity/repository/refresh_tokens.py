@@ -77,7 +77,7 @@ _made = (
     )
     .cte("made")
 )
-_ROTATE = (
+ROTATE = (
     ME.add_columns(
         _renewed.c.id.label("session_id"),
         _renewed.c.authenticated_at,
@@ -112,7 +112,7 @@ class RefreshTokenRepository(Repository[RefreshToken]):
         to `idle_until`, but not `longest` beyond its beginning. None where the token is not good, or was used before.
         """
         connection = await self.db.session.connection()
-        row = (await connection.execute(_ROTATE, values)).mappings().one_or_none()
+        row = (await connection.execute(ROTATE, values)).mappings().one_or_none()
         if row is None:
             return None
         user = UserView(**{name: row[name] for name in UserView.__struct_fields__})
