@@ -32,6 +32,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Each of the ways in which a needle is looked for."""
     if request.param != "all":
         monkeypatch.setattr(search, "FEW", -1)
+        monkeypatch.setattr(search, "SOME", -1)
         monkeypatch.setattr(search, "COMMON", 2.0 if request.param == "index" else -1.0)
     way: str = request.param
     return way

@@ -23,7 +23,8 @@ from plaza.core.db import Database
 
 NEWEST = 1_000  # matches that are ranked
 SAMPLE = 1_000  # messages in which a needle is counted, to guess how common it is
-FEW = 20_000  # messages: all of them are compared in less time than the index would take for a common needle
+FEW = 1_000  # messages: all of them are compared, whatever the needle
+SOME = 20_000  # messages: all of them are compared in less time than the index takes for a common needle
 COMMON = 0.02  # of the sample: from here on reading backwards finds NEWEST matches sooner than the index
 
 
@@ -75,21 +76,24 @@ found as materialized (
   ) m order by m.id desc limit :newest_matches
 )"""
 
+# The newest first, until there are enough. `offset 0` and `array` keep the planner from beginning with the conversations: how many one
+# person has it cannot know, and their messages lie far apart.
 _BACKWARDS = """
 found as materialized (
-  select m.id from chat_message m
-  where strpos(m.search, :needle) > 0 and m.conversation_id in (select id from readable) {filters}
-  order by {order} desc limit :newest_matches
+  select m.id from (select * from chat_message {within} order by {order} desc offset 0) m
+  where strpos(m.search, :needle) > 0 and m.conversation_id = any (array(select id from readable)) {filters}
+  limit :newest_matches
 )"""
 
-# Apart, because a limit would tempt the planner to read backwards.
+# Apart, because a limit or the conversations would tempt the planner to begin with those.
 _BY_INDEX = """
 matching as materialized (
-  select m.id from chat_message m
-  where chat_bigrams(m.search) @> cast(:pairs as text[]) and strpos(m.search, :needle) > 0
-    and m.conversation_id in (select id from readable) {filters}
+  select m.id, m.conversation_id from chat_message m
+  where chat_bigrams(m.search) @> cast(:pairs as text[]) and strpos(m.search, :needle) > 0 {filters}
 ),
-found as materialized (select id from matching order by id desc limit :newest_matches)"""
+found as materialized (
+  select id from matching where conversation_id in (select id from readable) order by id desc limit :newest_matches
+)"""
 
 # Whole words first, then beginnings of words, then parts; of those the newest.
 _SHOWN = """,
@@ -134,8 +138,10 @@ def _filters(query: SearchQuery, place: Place | None) -> tuple[str, dict[str, An
 def _way(query: SearchQuery, needle: Needle) -> str:
     if needle.reach <= FEW:
         return _ALL
+    if needle.share < COMMON:
+        return _BY_INDEX
     is_narrowed = query.sender_id or query.before or query.after or query.has
-    return _BY_INDEX if is_narrowed or needle.share < COMMON else _BACKWARDS
+    return _ALL if needle.reach <= SOME else _BY_INDEX if is_narrowed else _BACKWARDS
 
 
 class SearchRepository:
@@ -155,11 +161,13 @@ class SearchRepository:
     async def find(self, user_id: UUID, query: SearchQuery, needle: Needle, place: Place | None, limit: int) -> Found:
         """Of conversations that the asker takes part in: texts that nobody has deleted, the best first, behind `place`."""
         filters, parameters = _filters(query, place)
-        narrowed, order = ("", "m.id") if query.conversation_id is None else (_NARROWED, "m.seq")
+        narrowed, within, order = "", "", "id"
+        if query.conversation_id is not None:
+            narrowed, within, order = _NARROWED, "where conversation_id = :conversation_id", "seq"
         onwards = "true" if place is None else "(rank, id) < (:rank, :id)"
         statement = text(
             _READABLE.format(narrowed=narrowed)
-            + _way(query, needle).format(filters=filters, order=order)
+            + _way(query, needle).format(filters=filters, within=within, order=order)
             + _SHOWN.format(onwards=onwards)
         )
         parameters |= {"user_id": user_id, "needle": needle.text, "newest_matches": NEWEST, "limit": limit}
