@@ -45,7 +45,7 @@ def history(environment: Environment, group: Group, rounds: int, seconds: float)
     _fill(environment, group)
     ours = request("GET", f"/api/v1/chat/conversations/{conversation}/messages?limit=50", token=person.access_token)
     floor = request("GET", f"/?c={conversation}&u={person.id}")
-    return _alternate(
+    return alternate(
         "history: GET 50 messages", environment, lambda _: lambda: ours, lambda _: lambda: floor, rounds, seconds
     )
 
@@ -76,10 +76,10 @@ def send(environment: Environment, groups: list[Group], name: str, rounds: int, 
         to = {"conversation_id": group.conversation_id, "sender_id": person.id}
         return request("POST", "/", msgspec.json.encode({"content": TEXT, "client_id": str(uuid4()), **to}))
 
-    return _alternate(name, environment, source(ours), source(floor), rounds, seconds)
+    return alternate(name, environment, source(ours), source(floor), rounds, seconds)
 
 
-def _alternate(
+def alternate(
     name: str,
     environment: Environment,
     ours: Callable[[int], Callable[[], bytes]],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -31,6 +32,18 @@ class Outcome:
         return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
 
 
+class Chain(ABC):
+    """A source of requests of which each depends on the answer to the one before."""
+
+    @abstractmethod
+    def __call__(self) -> bytes:
+        """The next request."""
+
+    @abstractmethod
+    def take(self, answer: bytes) -> None:
+        """Head and body."""
+
+
 class _Connection(asyncio.Protocol):
     def __init__(self, request: Callable[[], bytes], outcome: Outcome, clock: Callable[[], bool]) -> None:
         self.request, self.outcome, self.counting = request, outcome, clock
@@ -52,11 +65,7 @@ class _Connection(asyncio.Protocol):
         head = self.buffer.find(HEAD_END)
         if head < 0:
             return
-        lower = self.buffer[:head].lower()
-        at = lower.find(LENGTH)
-        if at < 0:
-            raise RuntimeError(f"an answer without a length: {self.buffer[:head]!r}")
-        length = int(lower[at + len(LENGTH) :].split(b"\r\n", 1)[0])
+        length = length_of(self.buffer[:head].lower())
         if len(self.buffer) < head + 4 + length:
             return
         if self.counting():
@@ -65,6 +74,8 @@ class _Connection(asyncio.Protocol):
                 self.outcome.latencies.append(time.perf_counter() - self.started)
             else:
                 self.outcome.refused += 1
+        if isinstance(self.request, Chain):
+            self.request.take(self.buffer)
         self.buffer = b""
         if self.stopping:
             self.transport.close()
@@ -74,6 +85,14 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         if not self.stopped.done():
             self.stopped.set_result(None)
+
+
+def length_of(head: bytes) -> int:
+    """Of the body; `head` in lower case."""
+    at = head.find(LENGTH)
+    if at < 0:
+        raise RuntimeError(f"an answer without a length: {head!r}")
+    return int(head[at + len(LENGTH) :].split(b"\r\n", 1)[0])
 
 
 def _given(connection: _Connection) -> _Connection:
