@@ -1,0 +1,50 @@
+"""More passwords than can be looked at: whoever is one too many is turned away before anything is spent on them; nobody else feels it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from plaza.identity.service import PasswordHasher
+from tests.identity.builders import PASSWORD, a_person
+from tests.support.stage import Stage
+from tests.support.statements import statements
+
+AUTH = "/api/v1/auth"
+ADA = "ada@example.com"
+HASHING = {
+    "/login": {"identifier": ADA, "password": PASSWORD},
+    "/registration": {"email": "new@example.com", "password": PASSWORD},
+    "/password/reset/confirm": {"token": "x" * 40, "password": PASSWORD},
+}
+
+
+@pytest.fixture
+def full(plaza: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Nobody hashes, nobody leaves the queue."""
+    with monkeypatch.context() as patched:
+        patched.setattr(plaza[PasswordHasher], "_free", 0)
+        yield
+
+
+@pytest.mark.parametrize("path", HASHING)
+@pytest.mark.usefixtures("full")
+async def test_turned_away_at_once(plaza: Stage, client: httpx.AsyncClient, path: str) -> None:
+    with statements(plaza.runtime.db) as sent:
+        for body in (HASHING[path], {}):  # nor is it read
+            answer = await client.post(AUTH + path, json=body)
+            assert (answer.status_code, answer.json()["code"]) == (429, "RATE_LIMITED")
+            assert int(answer.headers["Retry-After"]) >= 1
+    assert sent == []
+
+
+async def test_everybody_else_goes_on(plaza: Stage, client: httpx.AsyncClient, request: pytest.FixtureRequest) -> None:
+    person = await a_person(plaza)
+    request.getfixturevalue("full")
+    assert (await client.post(f"{AUTH}/login", json=HASHING["/login"])).status_code == 429
+    renewed = await client.post(f"{AUTH}/token/refresh", json={"refresh_token": person.refresh_token})
+    assert renewed.status_code == 200
+    client.headers["Authorization"] = f"Bearer {renewed.json()['access_token']}"
+    assert (await client.get(f"{AUTH}/user")).status_code == 200
