@@ -24,11 +24,12 @@ up: $(INSTALLED) ## Run Plaza here: PostgreSQL, Valkey, demo people, API and wor
 test: $(INSTALLED) ## Run all tests; make test ARGS="tests/chat -x" runs some
 	$(BIN)/pytest $(or $(ARGS),-n auto)
 
-check: $(INSTALLED) ## Lint, format, types, layers, and migrations against models
+check: $(INSTALLED) ## Lint, format, types, layers, ASVS against tests, and migrations against models
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+	$(BIN)/plaza dev asvs --check
 	$(BIN)/plaza dev check-migrations
 
 fmt: $(INSTALLED) ## Format, and fix what the linter can

@@ -240,6 +240,34 @@ async def test_an_export_is_made_and_the_account_deleted(plaza: Stage, open_wind
     await expect(nora.part("login-error")).to_be_visible()
 
 
+async def test_passwords_are_masked_and_may_be_pasted(plaza: Stage, open_window: OpenWindow) -> None:
+    await a_person(plaza, MAIL, name="Nora")
+    nora = await open_window("/account", permissions=["clipboard-read", "clipboard-write"])
+    for screen, field, purpose in (
+        ("signup", "signup-password", "new-password"),
+        ("login", "login-password", "current-password"),
+    ):
+        await nora.part(f"show-{screen}").click()
+        await expect(nora.part(field)).to_have_attribute("type", "password")
+        await expect(nora.part(field)).to_have_attribute("autocomplete", purpose)
+    await nora.part("login-email").fill(PASSWORD)
+    await nora.part("login-email").press("Control+A")
+    await nora.part("login-email").press("Control+C")
+    await nora.part("login-password").press("Control+V")
+    await nora.part("login-email").fill(MAIL)
+    await nora.part("login-submit").click()
+    await expect(nora.part("contact-email")).to_have_text(MAIL)
+
+
+async def test_every_page_has_its_logout(plaza: Stage, open_window: OpenWindow) -> None:
+    nora = await account_of(plaza, open_window)
+    await expect(nora.part("logout")).to_be_visible()
+    await nora.page.goto("/")
+    await nora.is_online()
+    await nora.log_out()
+    await nora.is_logged_out("You are logged out.")
+
+
 @pytest.mark.parametrize(("view", "scheme"), [(DESKTOP, "light"), (PHONE, "dark")], ids=["desktop", "phone"])
 async def test_no_screen_breaks_a_rule_of_accessibility(
     plaza: Stage, open_window: OpenWindow, view: dict[str, Any], scheme: str

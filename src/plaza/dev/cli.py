@@ -40,6 +40,28 @@ def dev() -> None:
     """Tools for those who work on Plaza."""
 
 
+@dev.command("asvs")
+@click.option(
+    "--check", is_flag=True, help="Write nothing; exit 1 where an item is not covered or the document is old."
+)
+def asvs(*, check: bool) -> None:
+    """Write docs/asvs.md: which test holds each item of OWASP ASVS."""
+    from plaza.core.settings import find_root
+    from plaza.dev.asvs import TARGET, UncoveredItems, matrix
+
+    root = find_root()
+    try:
+        found = matrix(root)
+    except UncoveredItems as error:
+        click.echo(f"plaza: {error}", err=True)
+        sys.exit(1)
+    if not check:
+        (root / TARGET).write_text(found)
+    elif not (root / TARGET).exists() or (root / TARGET).read_text() != found:
+        click.echo(f"plaza: {TARGET} is old: run `plaza dev asvs`", err=True)
+        sys.exit(1)
+
+
 @dev.command("check-migrations")
 def check_migrations() -> None:
     """Build an empty database by the migrations and exit 1 where the models want another one."""
