@@ -205,7 +205,7 @@ async def serving(clock: Clock) -> AsyncIterator[Provider]:
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.bind(("127.0.0.1", 0))
     provider.port = listening.getsockname()[1]
-    server = _Server(uvicorn.Config(provider, log_level="warning", lifespan="off", ws="none"))
+    server = _Server(uvicorn.Config(provider, log_config=None, lifespan="off", ws="none"))
     task = asyncio.create_task(server.serve(sockets=[listening]))
     while not server.started:
         await asyncio.sleep(0.01)
