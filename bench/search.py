@@ -143,7 +143,7 @@ async def run(made: Environment, messages: int, asked: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="bench.search", description=__doc__)
     parser.add_argument("--messages", type=int, default=1_000_000)
-    parser.add_argument("--searches", type=int, default=400)
+    parser.add_argument("--searches", type=int, default=200)
     options = parser.parse_args()
     with environment() as made:
         asyncio.run(run(made, options.messages, options.searches))

@@ -69,6 +69,28 @@ async def test_a_lost_answer_is_given_again_byte_for_byte(plaza: Stage, clock: M
     assert (await refresh(plaza, person.refresh_token)).refresh_token == first.refresh_token
 
 
+async def test_refreshes_that_are_written_together_are_told_apart(plaza: Stage) -> None:
+    """Good, unknown, ended, disabled, stolen and doubled ones, all at once: each gets what it would have got alone."""
+    ada, bea, eve, joe, sue = [
+        await a_person(plaza, f"{name}@example.com") for name in ("ada", "bea", "eve", "joe", "sue")
+    ]
+    (await plaza[SessionService].logout(bea.actor, None)).unwrap()
+    async with plaza.runtime.db.engine.begin() as connection:
+        await connection.execute(text("update identity_user set status = 'banned' where id = :id"), {"id": eve.id})
+    await refresh(plaza, (await refresh(plaza, joe.refresh_token)).refresh_token)
+    tokens = [ada.refresh_token, sue.refresh_token, ada.refresh_token, "unknown", bea.refresh_token]
+    tokens += [eve.refresh_token, joe.refresh_token]
+    results = await asyncio.gather(*(plaza[SessionService].refresh(token, HERE) for token in tokens))
+    given = [each.value if isinstance(each, Success) else each.error.code for each in results]
+    assert given[3:] == ["UNAUTHENTICATED"] * 4
+    pairs = [each for each in given if isinstance(each, TokenPair)]
+    assert [each.user.id for each in pairs] == [ada.id, sue.id, ada.id]
+    assert pairs[0].refresh_token == pairs[2].refresh_token != pairs[1].refresh_token
+    assert await reasons(plaza) == [None, "logout", None, "refresh_reused", None]
+    for pair in pairs:
+        assert pair.user == (await logged_in(plaza, pair.user.email or "")).pair.user
+
+
 @asynccontextmanager
 async def another_process(plaza: Stage, **variables: str) -> AsyncIterator[SessionService]:
     settings = plaza.configuration.plaza

@@ -1,94 +1,65 @@
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import DateTime, Interval, bindparam, func, insert, literal, or_, select, update
+import msgspec
+from sqlalchemy import RowMapping, select, text
 
 from plaza.core.db import Repository
 from plaza.domain_events.identity import SessionId
-from plaza.identity.models import RefreshToken, Session, User, UserStatus
-from plaza.identity.repository.users import ME
+from plaza.identity.models import RefreshToken
 from plaza.identity.schemas import UserView
 
-# None of these is called like a column: SQLAlchemy would set that to it.
-_NOW = bindparam("now", type_=DateTime(timezone=True))
+# Each session is locked first, in the order of their ids. Its token is then looked at as it is now and not as it was when the statement
+# began: of parallel uses of one token, one finds it unused.
+_ROTATE = text(
+    """with given as (
+      select * from unnest(
+        cast(:hashes as bytea[]), cast(:ids as uuid[]), cast(:successors as bytea[]), cast(:ips as text[])
+      ) as t(hash, id, successor, ip)
+    ),
+    kept as (
+      select s.id as session_id, g.*
+      from given g
+      join identity_refresh_token t on t.hash = g.hash
+      join identity_session s on s.id = t.session_id
+      join identity_user u on u.id = s.user_id
+      where t.used_at is null and t.expires_at > :now and s.revoked_at is null and s.expires_at > :now
+        and u.deleted_at is null and u.status in ('active', 'waitlisted')
+      order by s.id for update of s
+    ),
+    used as (
+      update identity_refresh_token t set used_at = :now, version = t.version + 1 from kept k
+      where t.hash = k.hash and t.session_id = k.session_id and t.used_at is null
+      returning t.id, k.session_id, k.hash, k.id as successor_id, k.successor, k.ip
+    ),
+    renewed as (
+      update identity_session s set last_used_at = :now, ip = used.ip, version = s.version + 1,
+        expires_at = least(:idle_until, s.created_at + :longest)
+      from used where s.id = used.session_id
+      returning s.id, s.user_id, s.authenticated_at, s.expires_at, s.methods, used.hash
+    ),
+    made as (
+      insert into identity_refresh_token (id, session_id, parent_id, hash, created_at, expires_at, version)
+      select used.successor_id, used.session_id, used.id, used.successor, :now, renewed.expires_at, 1
+      from used join renewed on renewed.id = used.session_id
+    )
+    select r.hash, r.id as session_id, r.authenticated_at, r.expires_at, r.methods, u.token_version, u.waitlisted_until,
+      u.id, u.email, u.phone, u.email_verified_at is not null as email_verified, u.phone_verified_at is not null as phone_verified,
+      u.status, u.is_staff, p.username, p.display_name, u.created_at
+    from renewed r join identity_user u on u.id = r.user_id join identity_profile p on p.user_id = u.id"""
+)
 
-# The usual refresh is one statement. The session is locked first; the token is then looked at as it is now, not as it was when the
-# statement began: of parallel calls one finds it unused.
-_kept = (
-    select(Session.id)
-    .join(RefreshToken, RefreshToken.session_id == Session.id)
-    .join(User, User.id == Session.user_id)
-    .where(
-        RefreshToken.hash == bindparam("given_hash"),
-        RefreshToken.used_at.is_(None),
-        RefreshToken.expires_at > _NOW,
-        Session.revoked_at.is_(None),
-        Session.expires_at > _NOW,
-        User.deleted_at.is_(None),
-        or_(
-            User.status == UserStatus.ACTIVE, User.status == UserStatus.WAITLISTED
-        ),  # a list would be rendered anew each time
-    )
-    .with_for_update(of=Session)
-    .cte("kept")
-)
-_used = (
-    update(RefreshToken)
-    .where(
-        RefreshToken.hash == bindparam("given_hash"),
-        RefreshToken.used_at.is_(None),
-        RefreshToken.session_id == _kept.c.id,
-    )
-    .values(used_at=_NOW, version=RefreshToken.version + 1)
-    .returning(RefreshToken.id, RefreshToken.session_id)
-    .cte("used")
-)
-_renewed = (
-    update(Session)
-    .where(Session.id == _used.c.session_id)
-    .values(
-        last_used_at=_NOW,
-        ip=bindparam("from_ip"),
-        expires_at=func.least(
-            bindparam("idle_until", type_=DateTime(timezone=True)),
-            Session.created_at + bindparam("longest", type_=Interval),
-        ),
-        version=Session.version + 1,
-    )
-    .returning(Session.id, Session.user_id, Session.authenticated_at, Session.expires_at, Session.methods)
-    .cte("renewed")
-)
-_made = (
-    insert(RefreshToken)
-    .from_select(
-        ["id", "session_id", "parent_id", "hash", "created_at", "expires_at", "version"],
-        select(
-            bindparam("new_id", type_=RefreshToken.id.type),
-            _renewed.c.id,
-            _used.c.id,
-            bindparam("new_hash", type_=RefreshToken.hash.type),
-            _NOW,
-            _renewed.c.expires_at,
-            literal(1),
-        ).where(_used.c.session_id == _renewed.c.id),
-    )
-    .cte("made")
-)
-ROTATE = (
-    ME.add_columns(
-        _renewed.c.id.label("session_id"),
-        _renewed.c.authenticated_at,
-        _renewed.c.expires_at,
-        _renewed.c.methods,
-        User.token_version,
-        User.waitlisted_until,
-    )
-    .join(_renewed, _renewed.c.user_id == User.id)
-    .add_cte(_made)
-)
+
+class Rotation(NamedTuple):
+    """What takes a token's place: an id and a hash; and where it was asked for."""
+
+    successor_id: UUID
+    successor: bytes
+    ip: str
 
 
 class Renewed(NamedTuple):
@@ -106,17 +77,24 @@ class Renewed(NamedTuple):
 class RefreshTokenRepository(Repository[RefreshToken]):
     model = RefreshToken
 
-    async def rotate(self, **values: Any) -> Renewed | None:
-        """Uses the token with `given_hash` up, makes `new_id` with `new_hash`, and moves the session on, at `now` and `from_ip`:
+    async def rotate(
+        self, given: Mapping[bytes, Rotation], now: datetime, idle: timedelta, longest: timedelta
+    ) -> dict[bytes, Renewed]:
+        """Uses these tokens up (by their hashes), makes their successors, and moves the sessions on by `idle`, but not `longest` beyond
 
-        to `idle_until`, but not `longest` beyond its beginning. None where the token is not good, or was used before.
+        their beginning. Left out is what is no good, or was used before.
         """
-        connection = await self.db.session.connection()
-        row = (await connection.execute(ROTATE, values)).mappings().one_or_none()
-        if row is None:
-            return None
-        user = UserView(**{name: row[name] for name in UserView.__struct_fields__})
-        return Renewed(user, *(row[name] for name in Renewed._fields[1:]))
+        values = {
+            "hashes": list(given),
+            "ids": [each.successor_id for each in given.values()],
+            "successors": [each.successor for each in given.values()],
+            "ips": [each.ip for each in given.values()],
+            "now": now,
+            "idle_until": now + idle,
+            "longest": longest,
+        }
+        rows = (await (await self.db.session.connection()).execute(_ROTATE, values)).mappings()
+        return {row["hash"]: _renewed(row) for row in rows}
 
     async def session_of(self, hash: bytes) -> SessionId | None:
         async with self.db.reading() as connection:
@@ -130,3 +108,8 @@ class RefreshTokenRepository(Repository[RefreshToken]):
     async def successor_of(self, id: UUID) -> RefreshToken | None:
         statement = select(RefreshToken).where(RefreshToken.parent_id == id)
         return (await self.db.session.scalars(statement, execution_options={"populate_existing": True})).one_or_none()
+
+
+def _renewed(row: RowMapping) -> Renewed:
+    user = msgspec.convert({name: row[name] for name in UserView.__struct_fields__}, UserView)
+    return Renewed(user, *(row[name] for name in Renewed._fields[1:]))

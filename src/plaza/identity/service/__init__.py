@@ -30,6 +30,7 @@ from plaza.identity.service.personal_data import IdentityData
 from plaza.identity.service.phones import PhoneService
 from plaza.identity.service.profiles import ProfileService
 from plaza.identity.service.recovery_codes import RecoveryCodeService
+from plaza.identity.service.refresh_tokens import RefreshTokens
 from plaza.identity.service.registration import RegistrationService
 from plaza.identity.service.relying_party import RelyingParty
 from plaza.identity.service.roles import RoleService
@@ -75,6 +76,7 @@ __all__ = [
     "PhoneService",
     "ProfileService",
     "RecoveryCodeService",
+    "RefreshTokens",
     "RegistrationService",
     "RelyingParty",
     "RoleService",

@@ -4,15 +4,11 @@
        └── again within the grace, while T1 is unused: T1 once more, byte for byte
        └── in any other case: somebody has a copy, the whole family ends
 
-Only hashes are stored. That T1 can be told again is because it is derived from T0 (HMAC under a key that only the server has).
 What opens and ends a session stands in the audit log; that one goes on does not.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import secrets
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -24,7 +20,6 @@ from msgspec.structs import replace
 from plaza.audit import AuditEntry, AuditService
 from plaza.core.actor import Actor
 from plaza.core.clock import Clock
-from plaza.core.crypto import Vault
 from plaza.core.db import Cursors, Database, Page, PageRequest
 from plaza.core.errors import InvalidCursor, Unauthenticated, ValidationFailed
 from plaza.core.ids import uuid7
@@ -32,13 +27,14 @@ from plaza.core.result import ServiceResult, failure, success
 from plaza.core.service import Service, command, flow, query
 from plaza.domain_events.identity import SessionId, UserId
 from plaza.identity.errors import AccountDisabled, SessionNotFound
-from plaza.identity.models import EndReason, RefreshToken, Session, User, UserStatus
-from plaza.identity.repository import RefreshTokenRepository, RoleRepository, SessionRepository, UserRepository
+from plaza.identity.models import EndReason, Session, User, UserStatus
+from plaza.identity.repository import RoleRepository, SessionRepository, UserRepository
 from plaza.identity.repository.refresh_tokens import Renewed
 from plaza.identity.schemas import Device, Grant, IdentitySettings, Origin, Rights, SessionView, TokenPair
 from plaza.identity.service.contacts import cleaned_line
 from plaza.identity.service.devices import describe_device
 from plaza.identity.service.notices import Change, SecurityNotices
+from plaza.identity.service.refresh_tokens import PresentedToken, RefreshTokens, hash_of
 from plaza.identity.service.tokens import TokenService
 from plaza.identity.service.watch import SessionWatch, StaleWatch
 
@@ -55,19 +51,18 @@ class SessionService(Service):
         db: Database,
         clock: Clock,
         settings: IdentitySettings,
-        vault: Vault,
         cursors: Cursors,
         tokens: TokenService,
+        refresh_tokens: RefreshTokens,
         watch: SessionWatch,
         stale: StaleWatch,
         notices: SecurityNotices,
         audit: AuditService,
     ) -> None:
         super().__init__(db)
-        self.clock, self.settings, self.vault, self.cursors = clock, settings, vault, cursors
+        self.clock, self.settings, self.cursors, self.refresh_tokens = clock, settings, cursors, refresh_tokens
         self.tokens, self.watch, self.stale, self.notices, self.audit = tokens, watch, stale, notices, audit
-        self.sessions, self.refresh_tokens = SessionRepository(db), RefreshTokenRepository(db)
-        self.users, self.roles = UserRepository(db), RoleRepository(db)
+        self.sessions, self.users, self.roles = SessionRepository(db), UserRepository(db), RoleRepository(db)
 
     @command(AccountDisabled)
     async def open(self, user_id: UserId, origin: Origin, methods: Sequence[str] = ()) -> ServiceResult[Grant]:
@@ -89,9 +84,7 @@ class SessionService(Service):
             replaced = await self.sessions.lock_many([origin.replaces])
             ids = [each.id for each in replaced if each.user_id == user_id]
             await self._end(ids, EndReason.REAUTHENTICATED, person)
-        return success(
-            await self._grant(user, session, self._add_token(session, secrets.token_urlsafe(32), parent=None))
-        )
+        return success(await self._grant(user, session, self.refresh_tokens.issue(session)))
 
     @command(Unauthenticated)
     async def reissue(self, actor: Actor) -> ServiceResult[Grant]:
@@ -112,8 +105,15 @@ class SessionService(Service):
 
     @flow(TokenService.pair, Unauthenticated)
     async def refresh(self, refresh_token: str, origin: Origin) -> ServiceResult[TokenPair]:
-        """A reused token's family is ended although the answer is a refusal: hence a flow."""
-        grant = (await self._rotate(refresh_token, origin)).unwrap()
+        """The usual one is written together with others; a repetition takes the long way, which ends a reused token's family although
+
+        the answer is a refusal.
+        """
+        presented = self.refresh_tokens.presented(refresh_token, origin)
+        renewed = (await self.refresh_tokens.rotate(presented)).unwrap()
+        if renewed is not None:
+            return await self.tokens.pair(await self._granted(renewed, presented.successor))
+        grant = (await self._repeated(presented)).unwrap()
         if grant is None:
             return failure(Unauthenticated("This refresh token is not valid any more: log in again."))
         return await self.tokens.pair(grant)
@@ -126,7 +126,7 @@ class SessionService(Service):
         ids = {SessionId(actor.session_id)} if actor is not None and actor.session_id is not None else set()
         if (
             refresh_token is not None
-            and (found := await self.refresh_tokens.session_of(_hash(refresh_token))) is not None
+            and (found := await self.refresh_tokens.rows.session_of(hash_of(refresh_token))) is not None
         ):
             ids.add(found)
         locked = await self.sessions.lock_many(ids)
@@ -212,44 +212,28 @@ class SessionService(Service):
         return success(await self.sessions.purge_sessions(self.clock.now() - _KEPT, _BATCH))
 
     @command()
-    async def _rotate(self, refresh_token: str, origin: Origin) -> ServiceResult[Grant | None]:
-        """None refuses."""
-        now, successors = self.clock.now(), self._successors(refresh_token)
-        renewed = await self.refresh_tokens.rotate(
-            given_hash=_hash(refresh_token),
-            new_id=uuid7(),
-            new_hash=_hash(successors[0]),
-            now=now,
-            from_ip=origin.ip,
-            idle_until=now + timedelta(seconds=self.settings.refresh_token_s),
-            longest=timedelta(seconds=self.settings.session_s),
-        )
-        if renewed is not None:
-            return success(await self._granted(renewed, successors[0]))
-        return success(await self._repeated(refresh_token, successors))
-
-    async def _repeated(self, refresh_token: str, successors: Sequence[str]) -> Grant | None:
-        """Of a token that was used already, or is no good. Under the session's lock, so that parallel calls see each other's outcome."""
-        now, hashed = self.clock.now(), _hash(refresh_token)
-        session_id = await self.refresh_tokens.session_of(hashed)
+    async def _repeated(self, presented: PresentedToken) -> ServiceResult[Grant | None]:
+        """None refuses. Everything is decided under the session's lock, so that parallel calls see each other's outcome."""
+        now = self.clock.now()
+        session_id = await self.refresh_tokens.rows.session_of(presented.hash)
         session = await self.sessions.lock_live(session_id, now) if session_id is not None else None
-        token = await self.refresh_tokens.by_hash(hashed) if session is not None else None
+        token = await self.refresh_tokens.rows.by_hash(presented.hash) if session is not None else None
         user = await self.users.get(session.user_id) if session is not None else None
         if session is None or token is None or token.used_at is None or user is None:
-            return None
+            return success(None)
         if user.status not in (UserStatus.ACTIVE, UserStatus.WAITLISTED):
-            return None
-        follower = await self.refresh_tokens.successor_of(token.id)
+            return success(None)
+        follower = await self.refresh_tokens.rows.successor_of(token.id)
         in_grace = token.used_at > now - timedelta(seconds=self.settings.refresh_grace_s)
         if in_grace and follower is not None and follower.used_at is None:
-            given = next((each for each in successors if _hash(each) == follower.hash), None)
+            given = presented.successor_with(follower.hash)
             if given is None:  # under a secret that this process does not know: a refusal, but nobody's theft
                 log.warning("refresh_successor_of_another_secret", session_id=str(session.id))
-            return await self._grant(user, session, given) if given is not None else None
+            return success(await self._grant(user, session, given) if given is not None else None)
         log.warning("refresh_token_reused", session_id=str(session.id), user_id=str(user.id))
         await self._end([session.id], EndReason.REFRESH_REUSED, None)
         (await self.notices.tell(user.id, Change.REFRESH_REUSED, detail=session.device_name)).unwrap()
-        return None
+        return success(None)
 
     @command()
     async def _open_many(self, user_ids: Sequence[UserId], origin: Origin) -> ServiceResult[list[Grant]]:
@@ -327,7 +311,7 @@ class SessionService(Service):
     async def _granted(self, session: Renewed, refresh_token: str | None) -> Grant:
         """Roles are read after the token version: were they to change in between, the token would be stale from the start."""
         user = session.user
-        rights = await self.roles.rights_of(user.id, self.clock.now()) if user.is_staff else Rights()
+        rights = (await self._rights(user.id)).unwrap() if user.is_staff else Rights()
         return Grant(
             session_id=session.session_id,
             authenticated_at=session.authenticated_at,
@@ -341,6 +325,11 @@ class SessionService(Service):
             permissions_until=rights.until,
             waitlisted_until=session.waitlisted_until,
         )
+
+    @command()
+    async def _rights(self, user_id: UserId) -> ServiceResult[Rights]:
+        """Never a replica's."""
+        return success(await self.roles.rights_of(user_id, self.clock.now()))
 
     def _row(self, user_id: UserId, origin: Origin, methods: Sequence[str]) -> dict[str, Any]:
         now = self.clock.now()
@@ -359,29 +348,6 @@ class SessionService(Service):
             "last_used_at": now,
             "expires_at": now + timedelta(seconds=min(self.settings.refresh_token_s, self.settings.session_s)),
         }
-
-    def _add_token(self, session: Session, token: str, *, parent: UUID | None) -> str:
-        self.db.session.add(
-            RefreshToken(
-                id=uuid7(),
-                session_id=session.id,
-                parent_id=parent,
-                hash=_hash(token),
-                created_at=self.clock.now(),
-                expires_at=session.expires_at,
-            )
-        )
-        return token
-
-    def _successors(self, token: str) -> list[str]:
-        """The one that is handed out now, and those that earlier secrets would have made of it."""
-        macs = self.vault.macs("refresh-successor", token)
-        return [base64.urlsafe_b64encode(mac).rstrip(b"=").decode() for mac in macs]
-
-
-def _hash(token: str) -> bytes:
-    """Enough for 256 random bits: nothing could be guessed from it."""
-    return hashlib.sha256(token.encode()).digest()
 
 
 def _view(session: Session, *, current: bool) -> SessionView:
