@@ -237,8 +237,8 @@ async def test_only_people_may_listen_and_only_with_ids_of_streams(chat: Chat, p
     (ada,) = await chat.people("Ada")
     assert (await plaza.client().get(PATH)).status_code == 401
     http = await chat.http(ada)
-    for made_up in ("%%%", "AAAA", "1234", b"\xe9t\xe9", "A" * 4000 + "!"):
-        answer = await http.get(PATH, headers={"Last-Event-ID": made_up})
+    for made_up in (b"%%%", b"AAAA", b"1234", b"\xe9t\xe9", b"A" * 4000 + b"!"):
+        answer = await http.get(PATH, headers={b"Last-Event-ID": made_up})
         assert (answer.status_code, answer.json()["code"]) == (400, "INVALID_CURSOR"), made_up
 
 

@@ -66,7 +66,8 @@ class Message(Base):
     system: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     created_at: Mapped[datetime]
     search: Mapped[str | None] = mapped_column(
-        Computed("CASE WHEN type = 'text'::text THEN chat_fold(content) ELSE NULL::text END", persisted=True), deferred=True
+        Computed("CASE WHEN type = 'text'::text THEN chat_fold(content) ELSE NULL::text END", persisted=True),
+        deferred=True,
     )
 
 
