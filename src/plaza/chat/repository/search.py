@@ -25,7 +25,7 @@ NEWEST = 1_000  # matches that are ranked
 SAMPLE = 1_000  # messages in which a needle is counted, to guess how common it is
 FEW = 1_000  # messages: all of them are compared, whatever the needle
 SOME = 20_000  # messages: all of them are compared in less time than the index takes for a common needle
-COMMON = 0.02  # of the sample: from here on reading backwards finds NEWEST matches sooner than the index
+COMMON = 0.01  # of the sample: from here on reading backwards finds NEWEST matches sooner than the index
 
 
 class Needle(NamedTuple):
