@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 import httpx
@@ -21,11 +22,11 @@ HASHING = {
 }
 
 
-@pytest.fixture
-def full(plaza: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Nobody hashes, nobody leaves the queue."""
+@pytest.fixture(params=["_free", "_places"])
+def full(plaza: Stage, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[None]:
+    """As many passwords wait for a thread as may, or as many requests are under way that will have one looked at."""
     with monkeypatch.context() as patched:
-        patched.setattr(plaza[PasswordHasher], "_free", 0)
+        patched.setattr(plaza[PasswordHasher], request.param, 0)
         yield
 
 
@@ -40,11 +41,24 @@ async def test_turned_away_at_once(plaza: Stage, client: httpx.AsyncClient, path
     assert sent == []
 
 
-async def test_everybody_else_goes_on(plaza: Stage, client: httpx.AsyncClient, request: pytest.FixtureRequest) -> None:
+async def test_everybody_else_goes_on(plaza: Stage, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
     person = await a_person(plaza)
-    request.getfixturevalue("full")
+    monkeypatch.setattr(plaza[PasswordHasher], "_places", 0)
     assert (await client.post(f"{AUTH}/login", json=HASHING["/login"])).status_code == 429
     renewed = await client.post(f"{AUTH}/token/refresh", json={"refresh_token": person.refresh_token})
     assert renewed.status_code == 200
     client.headers["Authorization"] = f"Bearer {renewed.json()['access_token']}"
     assert (await client.get(f"{AUTH}/user")).status_code == 200
+
+
+async def test_a_place_is_free_again_whatever_became_of_the_request(
+    plaza: Stage, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await a_person(plaza)
+    monkeypatch.setattr(plaza[PasswordHasher], "_places", 1)
+    wrong = {**HASHING["/login"], "password": "not the password"}
+    for body, status in ((wrong, 401), ({}, 400), (HASHING["/login"], 200), (HASHING["/login"], 200)):
+        assert (await client.post(f"{AUTH}/login", json=body)).status_code == status
+    together = await asyncio.gather(*(client.post(f"{AUTH}/login", json=HASHING["/login"]) for _ in range(8)))
+    assert {each.status_code for each in together} <= {200, 429}
+    assert plaza[PasswordHasher]._places == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -34,12 +36,12 @@ def limited(name: str, limit: str, *, by: Literal["ip", "user"] = "user", creden
 
 
 class Queue(Protocol):
-    def refuse_if_full(self) -> None:
-        """Raises RateLimited."""
+    def place(self) -> AbstractContextManager[None]:
+        """Held as long as the request lasts. Raises RateLimited where there is none."""
 
 
 def behind(queue: type[Queue]) -> dict[str, Any]:
-    """For the `opt` of a handler whose work waits in this part's bounded queue: while it is full, nothing else is spent on a request."""
+    """For the `opt` of a handler whose work waits in this part's bounded queue: whoever finds no place there costs nothing else."""
     return {"behind": queue}
 
 
@@ -54,8 +56,13 @@ class RequestLimits:
         if scope["type"] != ScopeType.HTTP or options.get("unlimited"):
             await self.app(scope, receive, send)
             return
-        if (queue := options.get("behind")) is not None:
-            self.parts[queue].refuse_if_full()
+        if (queue := options.get("behind")) is None:
+            await self._counted(options, scope, receive, send)
+            return
+        with self.parts[queue].place():
+            await self._counted(options, scope, receive, send)
+
+    async def _counted(self, options: Mapping[str, Any], scope: Scope, receive: Receive, send: Send) -> None:
         actor: Actor | None = scope.get("actor")  # type: ignore[assignment] # set by Authentication
         ip = network_of(client_ip(scope))
         settings = self.limits.settings

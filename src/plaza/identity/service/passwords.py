@@ -9,8 +9,9 @@ import secrets
 import sys
 import threading
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 from importlib import resources
 from typing import TypeVar
@@ -87,13 +88,25 @@ class PasswordHasher:
         # Set explicitly (OWASP's second choice): the library's defaults take ten times as long.
         self._argon2 = Argon2(time_cost=2, memory_cost=19 * 1024, parallelism=1, hash_len=32, salt_len=16, type=Type.ID)
         self._threads = ThreadPoolExecutor(settings.hash_threads, thread_name_prefix="argon2", initializer=_step_back)
-        self._free = settings.hash_threads + settings.hash_queue
+        self._free = self._places = settings.hash_threads + settings.hash_queue
         self._dummy = self._argon2.hash(secrets.token_urlsafe())
 
     def refuse_if_full(self) -> None:
         """Before anything is counted against somebody whose password will not be looked at. Raises RateLimited."""
         if self._free <= 0:
             raise RateLimited("Too many passwords are being checked right now.", retry_after=1)
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """For a whole request that will have a password looked at: what it does before and after belongs to the queue, too."""
+        self.refuse_if_full()
+        if self._places <= 0:
+            raise RateLimited("Too many logins wait already.", retry_after=1)
+        self._places -= 1
+        try:
+            yield
+        finally:
+            self._places += 1
 
     async def hash(self, password: str) -> str:
         """Raises RateLimited."""
