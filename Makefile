@@ -12,6 +12,9 @@ HAS_EMBEDDED := case "$$(uname -sm)" in \
 	"Darwin x86_64"|"Darwin arm64") ;; \
 	*) false ;; esac
 
+# A process that may not keep what Python compiled starts in 5 s instead of 2.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help up test check fmt bench docs lock clean
 

@@ -31,6 +31,35 @@ async def answered(http: httpx.AsyncClient, method: str, address: str, **options
     return response
 
 
+def sample(schema: Mapping[str, Any], schemas: Mapping[str, Any], values: Mapping[str, Any]) -> Any:
+    """The least that `schema` takes: what must be there and no more, with `values` for fields of their names. Patterns are not minded."""
+    if "$ref" in schema:
+        schema = schemas[schema["$ref"].rpartition("/")[2]]
+    for choices in (schema.get("oneOf"), schema.get("anyOf")):
+        if choices:
+            return sample(choices[0], schemas, values)
+    if "const" in schema or "enum" in schema:
+        return schema.get("const", schema.get("enum", [None])[0])
+    match schema.get("type"):
+        case "object":
+            fields, required = schema.get("properties", {}), schema.get("required", ())
+            return {
+                name: values[name] if name in values else sample(field, schemas, values)
+                for name, field in fields.items()
+                if name in values or name in required
+            }
+        case "array":
+            return [sample(schema["items"], schemas, values)] * schema.get("minItems", 1)
+        case "integer" | "number":
+            return schema.get("minimum", 1)
+        case "boolean":
+            return True
+        case "string":
+            formats = {"uuid": str(uuid4()), "date-time": "2031-01-01T00:00:00Z", "date": "2031-01-01"}
+            return formats.get(schema.get("format", ""), "x" * schema.get("minLength", 8))
+    return None
+
+
 def _query(operation: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
     """What a search cannot do without."""
     named = {parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] == "query"}
@@ -38,7 +67,7 @@ def _query(operation: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str,
 
 
 async def ask_every_route(http: httpx.AsyncClient, values: Mapping[str, Any], *, only: str = ".*") -> list[Answer]:
-    """Those whose name matches `only`. `values` fill fields and path parameters of their names; other fields are left out."""
+    """Those whose name matches `only`. `values` fill fields and path parameters of their names, `sample` what else must be there."""
     document = (await http.get("/schema/openapi.json")).json()
     schemas = document["components"]["schemas"]
 
@@ -47,9 +76,7 @@ async def ask_every_route(http: httpx.AsyncClient, values: Mapping[str, Any], *,
         address = path.format(**{name: values.get(name, uuid4()) for name in named})
         body = None
         if "requestBody" in operation:
-            reference = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
-            fields = schemas[reference.rpartition("/")[2]]["properties"]
-            body = {name: values[name] for name in fields if name in values}
+            body = sample(operation["requestBody"]["content"]["application/json"]["schema"], schemas, values)
         response = await answered(http, method, address, json=body, params=_query(operation, values))
         return Answer(f"{method.upper()} {path}", operation["security"] == [{"bearer": []}], response)
 

@@ -14,8 +14,9 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from plaza.core.crypto import Vault
-from plaza.core.storage import LocalStorage, S3Storage, Storage
-from plaza.core.storage.s3 import Bucket
+from plaza.core.storage import LocalStorage, Storage
+from plaza.core.storage.s3 import S3Storage
+from plaza.core.storage.settings import Bucket
 from plaza.dev.processes import spawn
 from tests.support.clock import ManualClock
 from tests.support.command_line import environment

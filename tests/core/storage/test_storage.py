@@ -17,8 +17,8 @@ from plaza.core.db import Database
 from plaza.core.result import ServiceResult, success
 from plaza.core.service import OutsideCallInTransaction, Service, command
 from plaza.core.settings import DEVELOPMENT_SECRET, PlazaSettings, SettingsError
-from plaza.core.storage import LocalStorage, NoSuchFile, S3Storage, Storage, StorageSettings, storage_for
-from plaza.core.storage.s3 import PART_BYTES
+from plaza.core.storage import LocalStorage, NoSuchFile, Storage, StorageSettings, storage_for
+from plaza.core.storage.s3 import PART_BYTES, S3Storage
 from tests.core.storage.conftest import bucket_at
 from tests.support.waiting import eventually
 

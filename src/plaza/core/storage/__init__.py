@@ -10,14 +10,12 @@ Whatever is stored is streamed: no file is ever held in memory.
 from plaza.core.storage.errors import LinkInvalid, NoSuchFile
 from plaza.core.storage.local import LocalStorage
 from plaza.core.storage.port import Storage, StoredFile
-from plaza.core.storage.s3 import S3Storage
 from plaza.core.storage.settings import StorageSettings, storage_for
 
 __all__ = [
     "LinkInvalid",
     "LocalStorage",
     "NoSuchFile",
-    "S3Storage",
     "Storage",
     "StorageSettings",
     "StoredFile",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 import aioboto3
@@ -22,20 +21,10 @@ from plaza.core.storage.port import (
     checked_key,
     chunks_of,
 )
+from plaza.core.storage.settings import Bucket
 
 PART_BYTES = 8 * 1024 * 1024  # S3 takes parts from 5 MiB on, 10,000 of them: files up to 78 GiB
 _MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bucket:
-    name: str
-    prefix: str = ""
-    region: str = "us-east-1"
-    endpoint: str | None = None
-    public_endpoint: str | None = None
-    access_key_id: str | None = None
-    secret_access_key: str | None = field(default=None, repr=False)
 
 
 class S3Storage:

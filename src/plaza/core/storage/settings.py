@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -10,9 +11,19 @@ from plaza.core.crypto import Vault
 from plaza.core.settings import PlazaSettings, SettingsError, find_root
 from plaza.core.storage.local import LocalStorage
 from plaza.core.storage.port import Storage, checked_key
-from plaza.core.storage.s3 import Bucket, S3Storage
 
 FOLDER = ".plaza/storage"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bucket:
+    name: str
+    prefix: str = ""
+    region: str = "us-east-1"
+    endpoint: str | None = None
+    public_endpoint: str | None = None
+    access_key_id: str | None = None
+    secret_access_key: str | None = field(default=None, repr=False)
 
 
 class StorageSettings(msgspec.Struct, frozen=True):
@@ -67,4 +78,6 @@ def storage_for(settings: StorageSettings, plaza: PlazaSettings, vault: Vault, c
     target = settings.target() if settings.url else find_root() / FOLDER
     if isinstance(target, Path):
         return LocalStorage(target, vault, clock, plaza.base_url)
+    from plaza.core.storage.s3 import S3Storage  # aioboto3 makes every start 0.2 s longer
+
     return S3Storage(target)
