@@ -21,7 +21,7 @@ from tests.identity.authenticators import (
     half_login,
     rows,
 )
-from tests.identity.builders import PASSWORD, Person, a_person, is_accepted, links_to
+from tests.identity.builders import ELSEWHERE, PASSWORD, Person, a_person, is_accepted, links_to, logged_in
 from tests.support.clock import ManualClock
 from tests.support.stage import Stage
 
@@ -38,6 +38,7 @@ GUARDED = (
     "POST /api-keys",
     "POST /biometric/disable",
     "POST /biometric/enroll",
+    "POST /deactivate",
     "POST /email/change",
     "POST /email/change/confirm",
     "POST /mfa/recovery-codes",
@@ -173,3 +174,28 @@ async def test_somebody_elses_login_replaces_nothing(plaza: Stage) -> None:
     answer = await plaza.client(ada.pair.access_token).post(f"{AUTH}/login", json=given)
     assert answer.json()["user"]["id"] == str(grace.id)
     assert await is_accepted(plaza, ada.pair.access_token)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "password/change", {"old": PASSWORD, "new": "another good long one"}),
+        ("POST", "email/change", {"email": "elsewhere@example.com"}),
+        ("POST", "phone/send-code", {"phone": "+4915112345678"}),
+        ("POST", "api-keys", {"name": "Mine", "scopes": ["chat:read"]}),
+        ("POST", "deactivate", {"reason": "Tired"}),
+        ("DELETE", "user", None),
+    ],
+    ids=lambda each: each if isinstance(each, str) else "",
+)
+async def test_a_session_of_a_mere_password_changes_nothing_once_there_is_a_second_factor(
+    plaza: Stage, method: str, path: str, body: dict[str, Any] | None
+) -> None:
+    owner = await a_person(plaza)
+    intruder = await logged_in(plaza, owner.email, origin=ELSEWHERE)
+    await an_app(plaza, owner)
+    answer = await plaza.client(intruder.pair.access_token).request(method, f"{AUTH}/{path}", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (403, "STEP_UP_REQUIRED")
+    assert await is_accepted(plaza, owner.pair.access_token)
+    answer = await plaza.client(owner.pair.access_token).request(method, f"{AUTH}/{path}", json=body)
+    assert answer.is_success, answer.text

@@ -69,12 +69,12 @@ def errors_of_handler(handler: HTTPRouteHandler, parts: Parts) -> dict[type[Doma
     if not options.get("unlimited"):
         found[RateLimited] = None
     names = handler.parsed_fn_signature.parameters
-    if names:
+    if names or HttpMethod.POST in handler.http_methods:
         found[ValidationFailed] = None
     if "data" in names:
         found[PayloadTooLarge] = None
     if HttpMethod.POST in handler.http_methods and options.get("idempotent") is not False:
-        found.update({IdempotencyInProgress: None, IdempotencyKeyReused: None, ValidationFailed: None})
+        found.update({IdempotencyInProgress: None, IdempotencyKeyReused: None})
     if handler.paths and any("{" in path for path in handler.paths):
         found[NotFound] = None
     found[Unavailable] = None

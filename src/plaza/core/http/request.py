@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request
+from litestar.exceptions import SerializationException
 from litestar.params import QueryParameter
 
 from plaza.core.db.pagination import DEFAULT_LIMIT, MAX_LIMIT, PageRequest
@@ -40,6 +41,8 @@ class PlazaRequest(Request[Any, Any, Any]):
             raise ValidationFailed("The body is nested too deeply.") from error
         except UnicodeDecodeError as error:
             raise ValidationFailed("The body is not UTF-8.") from error
+        except SerializationException as error:
+            raise ValidationFailed("The body is not JSON.") from error
 
 
 def provide_client(request: Request[Any, Any, Any]) -> Client:

@@ -9,7 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
 from plaza.core.actor import Actor
-from plaza.core.http import CREDENTIALS, WHILE_WAITLISTED, limited
+from plaza.core.http import CREDENTIALS, STEP_UP, WHILE_WAITLISTED, limited
 from plaza.identity.controllers.parts import PREFIX
 from plaza.identity.schemas import DeactivateInput, ExportView
 from plaza.identity.service import ExportService, LeavingService
@@ -22,7 +22,7 @@ class LeavingController(Controller):
     leaving: LeavingService
     exports: ExportService
 
-    @post("/deactivate", status_code=204)
+    @post("/deactivate", status_code=204, opt=STEP_UP)
     async def deactivate(self, actor: NamedDependency[Actor], data: JSONBody[DeactivateInput]) -> None:
         """Ends every session; the data stays. Staff opens the account again."""
         (await self.leaving.deactivate(actor, data)).unwrap()

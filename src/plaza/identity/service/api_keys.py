@@ -35,6 +35,7 @@ from plaza.identity.models import ApiKey, UserStatus
 from plaza.identity.repository import ApiKeyRepository, UserRepository
 from plaza.identity.schemas import ApiKeyView, IdentitySettings, MadeApiKey, NewApiKey
 from plaza.identity.service.contacts import cleaned_line
+from plaza.identity.service.factors import FactorService
 from plaza.identity.service.notices import Change, SecurityNotices
 from plaza.identity.service.watch import ApiKeyWatch, StaleWatch
 
@@ -73,10 +74,12 @@ class ApiKeyService(Service):
         watch: ApiKeyWatch,
         stale: StaleWatch,
         contexts: Sequence[Context],
+        factors: FactorService,
     ) -> None:
         super().__init__(db)
         self.clock, self.settings, self.cursors, self.limits = clock, settings, cursors, limits
         self.audit, self.notices, self.watch, self.stale = audit, notices, watch, stale
+        self.factors = factors
         self.keys, self.users = ApiKeyRepository(db), UserRepository(db)
         names = [each.name for each in contexts if each.controllers]
         self.scopes = frozenset(f"{name}:{access}" for name in names for access in ("read", "write"))
@@ -93,7 +96,7 @@ class ApiKeyService(Service):
         more = self.cursors.write(name, items[-1].id) if len(found) > page.limit else None
         return success(Page(items, more))
 
-    @command(ScopeUnknown, TooManyApiKeys, UserNotFound, ValidationFailed)
+    @command(ScopeUnknown, TooManyApiKeys, UserNotFound, ValidationFailed, FactorService.check_shown)
     async def create(self, actor: Actor, new: NewApiKey) -> ServiceResult[MadeApiKey]:
         user_id, now = UserId(actor.user_id), self.clock.now()
         if unknown := sorted(set(new.scopes) - self.scopes):
@@ -103,6 +106,7 @@ class ApiKeyService(Service):
         name = cleaned_line(new.name, "name")
         if await self.users.lock(user_id) is None:
             return failure(UserNotFound())
+        (await self.factors.check_shown(actor)).unwrap()
         if await self.keys.count(user_id, now) >= self.settings.api_keys:
             return failure(TooManyApiKeys())
         prefix, secret = "".join(secrets.choice(_ALPHABET) for _ in range(12)), secrets.token_urlsafe(32)

@@ -35,6 +35,7 @@ from plaza.identity.schemas import (
     VerificationSent,
 )
 from plaza.identity.service.contacts import normalized_email
+from plaza.identity.service.factors import FactorService
 from plaza.identity.service.messages import Messages
 from plaza.identity.service.newcomers import Newcomers
 from plaza.identity.service.notices import Change, SecurityNotices
@@ -59,19 +60,21 @@ class EmailChangeService(Service):
         audit: AuditService,
         sessions: SessionService,
         passwords: PasswordService,
+        factors: FactorService,
     ) -> None:
         super().__init__(db)
         self.clock, self.settings, self.plaza, self.verification = clock, settings, plaza, verification
         self.newcomers, self.pace, self.messages, self.notices = newcomers, pace, messages, notices
-        self.audit, self.sessions, self.passwords = audit, sessions, passwords
+        self.audit, self.sessions, self.passwords, self.factors = audit, sessions, passwords, factors
         self.users, self.ways, self.keys = UserRepository(db), WaysInRepository(db), ApiKeyRepository(db)
 
-    @command(ValidationFailed)
+    @command(ValidationFailed, FactorService.begin_change)
     async def ask(self, actor: Actor, given: EmailInput) -> ServiceResult[VerificationSent]:
+        (await self.factors.begin_change(actor)).unwrap()
         self.db.enqueue(SendEmailChangeCode(user_id=UserId(actor.user_id), email=normalized_email(given.email)))
         return success(VerificationSent())
 
-    @flow(*REFUSALS, EmailTaken, Unauthenticated)
+    @flow(*REFUSALS, EmailTaken, Unauthenticated, FactorService.check_shown)
     async def confirm(self, actor: Actor, given: CodeInput) -> ServiceResult[UserView]:
         """The code of the address that was asked for last. EMAIL_TAKEN learns only who can read the mail of that address."""
         outcome = (await self._confirm(actor, given.code)).unwrap()
@@ -106,7 +109,7 @@ class EmailChangeService(Service):
             await self.messages.mail("identity.email_change_code", request.email, data)
         return success(None)
 
-    @command(EmailTaken, Unauthenticated)
+    @command(EmailTaken, Unauthenticated, FactorService.check_shown)
     async def _confirm(self, actor: Actor, code: str) -> ServiceResult[UserView | Refused]:
         user_id = UserId(actor.user_id)
         address = await self.verification.latest_address(Purpose.EMAIL_CHANGE, user_id)
@@ -118,6 +121,7 @@ class EmailChangeService(Service):
         user = await self.newcomers.displaced_by(user_id, email=address)
         if user is None:
             return failure(Unauthenticated())
+        (await self.factors.check_shown(actor)).unwrap()
         if user.email != address:
             await self._move(actor, user, address)
         return success((await self.users.views([user_id]))[user_id])

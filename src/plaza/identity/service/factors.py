@@ -33,13 +33,18 @@ class FactorService(Service):
 
     @command(StepUpRequired)
     async def begin_change(self, actor: Actor) -> ServiceResult[None]:
-        """Locks the user's row. Who has a second factor must have shown it in this session.
+        """Locks the user's row, and checks that the second factor was shown."""
+        await self.users.lock(UserId(actor.user_id))
+        return await self.check_shown(actor)
+
+    @command(StepUpRequired)
+    async def check_shown(self, actor: Actor) -> ServiceResult[None]:
+        """Who has a second factor must have shown it in this session. Under the lock of the user's row.
 
         The route has asked for a recent login already. This refuses the session that somebody opened with a mere password, shortly
         before the owner turned the second factor on.
         """
         user_id = UserId(actor.user_id)
-        await self.users.lock(user_id)
         if MULTI_FACTOR not in actor.methods and await self.factors.methods_of(user_id):
             session = await self.session_rows.get(actor.session_id) if actor.session_id is not None else None
             if session is None or MULTI_FACTOR not in session.methods:

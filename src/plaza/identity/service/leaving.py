@@ -31,6 +31,7 @@ from plaza.identity.models import EndReason, Erasure, ErasureStep, User, UserSta
 from plaza.identity.repository import ErasureRepository, UserRepository
 from plaza.identity.repository.privacy import contacts_of
 from plaza.identity.schemas import Certificate, CertificateStep, DeactivateInput, EraseNext, ErasureView
+from plaza.identity.service.factors import FactorService
 from plaza.identity.service.messages import Messages
 from plaza.identity.service.roles import RoleService
 from plaza.identity.service.sessions import SessionService
@@ -47,20 +48,22 @@ class LeavingService(Service):
         messages: Messages,
         holders: PersonalDataHolders,
         audit: AuditService,
+        factors: FactorService,
     ) -> None:
         super().__init__(db)
         self.clock, self.vault, self.sessions, self.roles = clock, vault, sessions, roles
         self.messages, self.holders, self.audit = messages, holders, audit
+        self.factors = factors
         self.users, self.erasures = UserRepository(db), ErasureRepository(db)
 
-    @command(AccountDisabled, RoleService.check_dispensable)
+    @command(AccountDisabled, RoleService.check_dispensable, FactorService.check_shown)
     async def deactivate(self, actor: Actor, given: DeactivateInput) -> ServiceResult[None]:
         """The data stays; nobody logs in until staff opens the account again."""
         user = await self._close(actor)
         await self._record("identity.user_deactivated", user.id, actor, {"reason": given.reason})
         return success(None)
 
-    @command(AccountDisabled, RoleService.check_dispensable)
+    @command(AccountDisabled, RoleService.check_dispensable, FactorService.check_shown)
     async def delete(self, actor: Actor, *, erase_texts: bool = False) -> ServiceResult[ErasureView]:
         """Closed at once and for good; erased by jobs. Their contacts are free for others once identity's share is gone."""
         return success(await self._doom(await self._close(actor), actor, erase_texts=erase_texts))
@@ -104,6 +107,7 @@ class LeavingService(Service):
         user = await self.users.lock(user_id)
         if user is None or user.status not in (UserStatus.ACTIVE, UserStatus.WAITLISTED):
             raise AccountDisabled
+        (await self.factors.check_shown(actor)).unwrap()
         (await self.sessions.end_all(user_id, EndReason.ACCOUNT_DISABLED, by=actor)).unwrap()
         user.deactivate()
         return user

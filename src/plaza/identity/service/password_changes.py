@@ -33,6 +33,7 @@ from plaza.identity.schemas import (
 )
 from plaza.identity.service.attempts import LoginAttempts, noted
 from plaza.identity.service.contacts import normalized_email
+from plaza.identity.service.factors import FactorService
 from plaza.identity.service.gate import LoginGate
 from plaza.identity.service.messages import Messages
 from plaza.identity.service.notices import Change, SecurityNotices
@@ -60,11 +61,13 @@ class PasswordService(Service):
         gate: LoginGate,
         tokens: TokenService,
         attempts: LoginAttempts,
+        factors: FactorService,
     ) -> None:
         super().__init__(db)
         self.settings, self.plaza, self.hasher, self.failures = settings, plaza, hasher, failures
         self.verification, self.pace, self.messages, self.notices = verification, pace, messages, notices
         self.audit, self.sessions, self.gate, self.tokens, self.attempts = audit, sessions, gate, tokens, attempts
+        self.factors = factors
         self.users = UserRepository(db)
 
     @command(ValidationFailed)
@@ -87,7 +90,15 @@ class PasswordService(Service):
             return failure(outcome.error())
         return await self.tokens.answer(outcome)
 
-    @flow(InvalidCredentials, Unauthenticated, PasswordTooWeak, PasswordTooCommon, RateLimited, Unavailable)
+    @flow(
+        InvalidCredentials,
+        Unauthenticated,
+        PasswordTooWeak,
+        PasswordTooCommon,
+        RateLimited,
+        Unavailable,
+        FactorService.check_shown,
+    )
     async def change(self, actor: Actor, given: ChangePasswordInput) -> ServiceResult[None]:
         """Wrong old passwords are counted as failed logins are: a session that was left open is no place to guess them."""
         owner = await self.users.password_owner(UserId(actor.user_id))
@@ -144,7 +155,7 @@ class PasswordService(Service):
             (await self.gate.admit(user.id, Proof(methods=("otp",), identifier=token.address), origin)).unwrap()
         )
 
-    @command(InvalidCredentials)
+    @command(InvalidCredentials, FactorService.check_shown)
     async def _change(
         self, actor: Actor, owner: PasswordOwner, password_hash: str, *, end_others: bool
     ) -> ServiceResult[None]:
@@ -154,6 +165,7 @@ class PasswordService(Service):
         user = await self.users.lock(owner.user_id)
         if user is None or user.password_hash != owner.password_hash:
             return failure(InvalidCredentials("Your password was changed meanwhile."))
+        (await self.factors.check_shown(actor)).unwrap()
         change = Change.PASSWORD_SET if user.password_hash is None else Change.PASSWORD_CHANGED
         user.password_hash = password_hash
         await self.db.session.flush()

@@ -33,6 +33,7 @@ from plaza.identity.schemas import (
 )
 from plaza.identity.service.attempts import LoginAttempts, noted
 from plaza.identity.service.contacts import normalized_phone
+from plaza.identity.service.factors import FactorService
 from plaza.identity.service.gate import LoginGate
 from plaza.identity.service.messages import Messages
 from plaza.identity.service.newcomers import NAMELESS, Newcomers
@@ -58,17 +59,20 @@ class PhoneService(Service):
         audit: AuditService,
         notices: SecurityNotices,
         attempts: LoginAttempts,
+        factors: FactorService,
     ) -> None:
         super().__init__(db)
         self.clock, self.verification, self.newcomers, self.pace = clock, verification, newcomers, pace
         self.messages, self.gate, self.sessions, self.tokens, self.audit = messages, gate, sessions, tokens, audit
-        self.notices, self.attempts, self.users = notices, attempts, UserRepository(db)
+        self.notices, self.attempts, self.factors, self.users = notices, attempts, factors, UserRepository(db)
 
-    @command(ValidationFailed, ProviderNotConfigured)
+    @command(ValidationFailed, ProviderNotConfigured, FactorService.begin_change)
     async def send_code(self, caller: Actor | None, given: PhoneInput) -> ServiceResult[VerificationSent]:
         if not self.messages.can_text:
             return failure(ProviderNotConfigured())
         phone = normalized_phone(given.phone)
+        if caller is not None:
+            (await self.factors.begin_change(caller)).unwrap()
         self.db.enqueue(SendPhoneCode(phone=phone, user_id=UserId(caller.user_id) if caller is not None else None))
         return success(VerificationSent())
 
@@ -82,7 +86,15 @@ class PhoneService(Service):
             return failure(outcome.error())
         return await self.tokens.answer(outcome)
 
-    @flow(ValidationFailed, ProviderNotConfigured, *REFUSALS, PhoneTaken, Unauthenticated, TokenService.pair)
+    @flow(
+        ValidationFailed,
+        ProviderNotConfigured,
+        *REFUSALS,
+        PhoneTaken,
+        Unauthenticated,
+        FactorService.check_shown,
+        TokenService.pair,
+    )
     async def change(self, actor: Actor, given: PhoneCodeInput) -> ServiceResult[TokenPair]:
         """The session goes on with its refresh token; the access token is new."""
         if not self.messages.can_text:
@@ -133,7 +145,7 @@ class PhoneService(Service):
             await self.newcomers.open(user, token)
         return success((await self.gate.admit(user.id, Proof(methods=("sms",), identifier=phone), origin)).unwrap())
 
-    @command(PhoneTaken, Unauthenticated)
+    @command(PhoneTaken, Unauthenticated, FactorService.check_shown)
     async def _change(self, actor: Actor, phone: str, code: str) -> ServiceResult[Grant | Refused]:
         token = await self.verification.redeem_code(Purpose.PHONE_VERIFICATION, phone, code, of=UserId(actor.user_id))
         if isinstance(token, Refused):
@@ -142,6 +154,7 @@ class PhoneService(Service):
         user = await self.newcomers.displaced_by(UserId(actor.user_id), phone=phone)
         if user is None:
             return failure(Unauthenticated())
+        (await self.factors.check_shown(actor)).unwrap()
         before, now = user.phone, self.clock.now()
         user.phone, user.phone_verified_at = phone, now
         await self.users.store_contacts()
