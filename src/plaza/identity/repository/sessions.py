@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, delete, func, insert, select, text, update
@@ -17,10 +18,23 @@ _IDS_PER_NOTE = 200
 _NOTIFY = text("select pg_notify(:channel, :payload)")
 
 # A device goes by what its browser calls itself, less the version numbers, which move on with every update.
-_KNOWS_DEVICE = text(
-    r"""select exists (select from identity_session where user_id = :user_id and impersonator_id is null
-      and regexp_replace(user_agent, '[\d.]+', '', 'g') = regexp_replace(:user_agent, '[\d.]+', '', 'g'))"""
+_AT_THE_GATE = text(
+    r"""select
+      exists (select from identity_totp_device where user_id = :user_id and confirmed_at is not null),
+      exists (select from identity_recovery_code where user_id = :user_id and used_at is null),
+      exists (select from identity_session where user_id = :user_id and impersonator_id is null
+        and regexp_replace(user_agent, '[\d.]+', '', 'g') = regexp_replace(:user_agent, '[\d.]+', '', 'g'))"""
 )
+
+
+class AtTheGate(NamedTuple):
+    """`methods` are the second factors that somebody can show; none without a confirmed app. `device`: a session of theirs that is still
+
+    kept, ended ones included, was this device's.
+    """
+
+    methods: tuple[str, ...]
+    device: bool
 
 
 class SessionRepository(Repository[Session]):
@@ -88,11 +102,11 @@ class SessionRepository(Repository[Session]):
             await connection.execute(_NOTIFY, {"channel": ENDED_CHANNEL, "payload": payload})
         return ended
 
-    async def knows_device(self, user_id: UserId, user_agent: str) -> bool:
-        """Whether any session of theirs that is still kept, ended ones included, was this device's."""
+    async def at_the_gate(self, user_id: UserId, user_agent: str) -> AtTheGate:
         named = {"user_id": user_id, "user_agent": user_agent}
         async with self.db.reading() as connection:
-            return bool((await connection.execute(_KNOWS_DEVICE, named)).scalar_one())
+            app, codes, device = (await connection.execute(_AT_THE_GATE, named)).one()
+        return AtTheGate(("totp", "recovery_code") if app and codes else ("totp",) if app else (), device)
 
     async def lock_of_user(self, user_id: UserId) -> list[SessionId]:
         """The open ones, locked in id order."""

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, func, insert, select, text
+from sqlalchemy import ColumnElement, bindparam, func, insert, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 
@@ -27,6 +27,8 @@ ME = select(
     Profile.display_name,
     User.created_at,
 ).join(Profile, Profile.user_id == User.id)
+
+_VIEW = ME.where(User.id == bindparam("id", type_=User.id.type), User.deleted_at.is_(None))
 
 _PASSWORD_OWNER = (
     select(
@@ -156,11 +158,7 @@ class UserRepository(Repository[User]):
 
     async def view(self, user_id: UserId) -> UserView | None:
         async with self.db.reading() as connection:
-            row = (
-                (await connection.execute(ME.where(User.id == user_id, User.deleted_at.is_(None))))
-                .mappings()
-                .one_or_none()
-            )
+            row = (await connection.execute(_VIEW, {"id": user_id})).mappings().one_or_none()
         return UserView(**row) if row is not None else None
 
     async def views(self, user_ids: Collection[UserId]) -> dict[UserId, UserView]:

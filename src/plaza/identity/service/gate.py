@@ -19,7 +19,7 @@ from plaza.core.result import ServiceResult, failure, success
 from plaza.core.service import Service, command
 from plaza.domain_events.identity import UserId
 from plaza.identity.errors import AccountDisabled, MfaRequired
-from plaza.identity.models import MfaChallenge, UserStatus
+from plaza.identity.models import MfaChallenge, User, UserStatus
 from plaza.identity.repository import MfaRepository, SessionRepository, UserRepository
 from plaza.identity.schemas import Admission, IdentitySettings, Origin, Proof, SecondFactorNeeded
 from plaza.identity.service.attempts import OK, LoginAttempts
@@ -42,20 +42,24 @@ class LoginGate(Service):
         self.notices, self.attempts = notices, attempts
         self.users, self.factors, self.known = UserRepository(db), MfaRepository(db), SessionRepository(db)
 
-    @command(AccountDisabled, SessionService.open)
+    @command(AccountDisabled)
     async def admit(self, user_id: UserId, proof: Proof, origin: Origin) -> ServiceResult[Admission]:
         """Part of the transaction that used up the proof. The user's row is locked first."""
-        user = await self.users.lock(user_id)
+        return await self.let_in(await self.users.lock(user_id), proof, origin)
+
+    @command(AccountDisabled)
+    async def let_in(self, user: User | None, proof: Proof, origin: Origin) -> ServiceResult[Admission]:
+        """For who has locked the row already."""
         if user is None or user.status not in (UserStatus.ACTIVE, UserStatus.WAITLISTED):
             return failure(AccountDisabled())
-        if not proof.is_multi_factor and (methods := await self.factors.methods_of(user_id)):
-            await self._note(user_id, proof, MfaRequired.code, origin)
-            return success(self._challenge(user_id, proof, origin, methods))
-        await self._note(user_id, proof, OK, origin)
-        is_first = user.last_login_at is None
-        if not is_first and not await self.known.knows_device(user_id, origin.user_agent[:500]):
-            (await self.notices.tell(user_id, Change.NEW_DEVICE)).unwrap()
-        return success((await self.sessions.open(user_id, origin, proof.methods)).unwrap())
+        known = await self.known.at_the_gate(user.id, origin.user_agent[:500])
+        if known.methods and not proof.is_multi_factor:
+            await self._note(user.id, proof, MfaRequired.code, origin)
+            return success(self._challenge(user.id, proof, origin, known.methods))
+        await self._note(user.id, proof, OK, origin)
+        if user.last_login_at is not None and not known.device:
+            (await self.notices.tell(user.id, Change.NEW_DEVICE)).unwrap()
+        return success(await self.sessions.begin(user, origin, proof.methods))
 
     async def _note(self, user_id: UserId, proof: Proof, outcome: str, origin: Origin) -> None:
         identifier = proof.identifier or str(user_id)

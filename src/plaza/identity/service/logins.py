@@ -69,7 +69,7 @@ class LoginService(Service):
         admission = (await self._admit(candidate, given.identifier, rehashed, origin)).unwrap()
         return await self.tokens.answer(admission)
 
-    @command(InvalidCredentials, LoginGate.admit)
+    @command(InvalidCredentials, LoginGate.let_in)
     async def _admit(
         self, candidate: LoginCandidate, identifier: str, rehashed: str | None, origin: Origin
     ) -> ServiceResult[Admission]:
@@ -79,8 +79,7 @@ class LoginService(Service):
             return failure(InvalidCredentials())
         if rehashed is not None:
             user.password_hash = rehashed
-            await self.db.session.flush()  # `admit` reads the row anew
-        return await self.gate.admit(user.id, Proof(methods=("pwd",), identifier=identifier), origin)
+        return await self.gate.let_in(user, Proof(methods=("pwd",), identifier=identifier), origin)
 
     def _failures_key(self, identifier: Identifier, candidate: LoginCandidate, origin: Origin) -> str:
         """A device that has logged in to this account before is counted apart: strangers' failures do not lock out the owner."""

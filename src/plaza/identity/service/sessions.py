@@ -73,18 +73,21 @@ class SessionService(Service):
         user = await self.users.lock(user_id)
         if user is None or user.status not in (UserStatus.ACTIVE, UserStatus.WAITLISTED):
             return failure(AccountDisabled())
-        now = self.clock.now()
-        user.last_login_at = now
-        session = self.sessions.add(Session(**self._row(user_id, origin, methods)))
+        return success(await self.begin(user, origin, methods))
+
+    async def begin(self, user: User, origin: Origin, methods: Sequence[str]) -> Grant:
+        """Part of the transaction that has locked the user's row and found the account open."""
+        user.last_login_at = self.clock.now()
+        session = self.sessions.add(Session(**self._row(user.id, origin, methods)))
         await self.db.session.flush()
-        person = Actor(user_id=user_id, session_id=session.id, methods=frozenset(methods))
+        person = Actor(user_id=user.id, session_id=session.id, methods=frozenset(methods))
         told = {"device": session.device_name, "methods": list(methods)}
-        await self._record("identity.session_opened", session.id, user_id, person, told)
+        await self._record("identity.session_opened", session.id, user.id, person, told)
         if origin.replaces is not None:
             replaced = await self.sessions.lock_many([origin.replaces])
-            ids = [each.id for each in replaced if each.user_id == user_id]
+            ids = [each.id for each in replaced if each.user_id == user.id]
             await self._end(ids, EndReason.REAUTHENTICATED, person)
-        return success(await self._grant(user, session, self.refresh_tokens.issue(session)))
+        return await self._grant(user, session, self.refresh_tokens.issue(session))
 
     @command(Unauthenticated)
     async def reissue(self, actor: Actor) -> ServiceResult[Grant]:
@@ -297,8 +300,10 @@ class SessionService(Service):
 
     async def _grant(self, user: User, session: Session, refresh_token: str | None) -> Grant:
         await self.db.session.flush()
+        view = await self.users.view(user.id)
+        assert view is not None  # locked, or read within this transaction
         renewed = Renewed(
-            user=(await self.users.views([user.id]))[user.id],
+            user=view,
             session_id=session.id,
             authenticated_at=session.authenticated_at,
             expires_at=session.expires_at,
