@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import httpx
 import pytest
+from redis.asyncio import Redis
 
 from plaza.chat.service.presence import PresenceService
 from plaza.core.actor import Actor
@@ -178,3 +179,20 @@ async def test_whoever_stops_beating_goes(
         clock.advance(timedelta(seconds=61))
         await presence.beat()
         assert (await adas.next("presence.changed"))["status"] == "offline"
+
+
+async def test_without_presence_nothing_is_kept_and_everybody_looks_offline(
+    plaza: Stage, chat: Chat, pair: tuple[Actor, Actor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plaza[PresenceService], "is_kept", False)
+    ada, bob = pair
+    http = await chat.http(ada)
+    async with line(plaza, ada) as adas:
+        ref = await adas.send("presence.watch", user_ids=[str(bob.user_id)])
+        await adas.next("ack", ref=ref)
+        async with line(plaza, bob):
+            assert (await (await chat.http(bob)).post("/api/v1/chat/presence/heartbeat")).json()["status"] == "offline"
+            await plaza[PresenceService].settle()
+            assert await status_of(http, bob) == "offline"
+            assert not [frame for frame in await settled(adas) if frame["type"] == "presence.changed"]
+    assert not await plaza[Redis].keys("plaza:presence:*")

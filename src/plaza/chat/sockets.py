@@ -40,7 +40,7 @@ from plaza.chat.frames import (
     TypingChanged,
     WatchPresence,
 )
-from plaza.chat.schemas import MessageView, NewContent, NewMessage, NewReaction, SeqMarker
+from plaza.chat.schemas import ChatSettings, MessageView, NewContent, NewMessage, NewReaction, SeqMarker
 from plaza.chat.service import EditingService, MessageService, ReactionService, ReadingService
 from plaza.chat.service.presence import PresenceService, device_of
 from plaza.chat.service.sockets import SocketService
@@ -69,7 +69,6 @@ MSGPACK = "plaza.v1.msgpack"
 HEARTBEAT_S = 25
 AUTH_WITHIN_S = 5
 MALFORMED_TRIES = 3
-FLOOD = "300 per 10 second"  # frames of one user
 TYPING_EVERY_S = 3
 
 _CLOSES: dict[type[DomainError], Close] = {
@@ -93,6 +92,7 @@ class SocketController(Controller):
     reading: ReadingService
     presence: PresenceService
     limits: RateLimits
+    settings: ChatSettings
 
     @websocket("/ws", opt=ANONYMOUS)
     async def every_conversation(self, socket: Connection) -> None:
@@ -224,7 +224,7 @@ class Conversation:
 
     def take(self, raw: str | bytes) -> Coroutine[Any, Any, None] | None:
         try:
-            self._home.limits.count("socket.frames", str(self._actor.user_id), FLOOD)
+            self._home.limits.count("socket.frames", str(self._actor.user_id), self._home.settings.frames)
         except RateLimited:
             self._socket.close(Close.FLOOD, "too many frames")
             return None

@@ -19,8 +19,10 @@ from redis.asyncio import Redis
 from plaza.chat.frames import PresenceChanged
 from plaza.chat.repository import ParticipantRepository
 from plaza.chat.repository.presence import PresenceRepository, Trace
+from plaza.chat.schemas import ChatSettings
 from plaza.chat.schemas.presence import PresenceView, Status
 from plaza.chat.service.access import ENTRANCE, Entrance
+from plaza.chat.service.announcing import PARTED
 from plaza.core.actor import Actor
 from plaza.core.clock import Clock, spelled_in_full
 from plaza.core.db import Database
@@ -42,9 +44,9 @@ class PresenceService(Service):
     BEAT_S = 20.0
     GATHER_S = 0.25  # a page that reloads does not blink
 
-    def __init__(self, db: Database, clock: Clock, redis: Redis, hub: Hub) -> None:
+    def __init__(self, db: Database, clock: Clock, redis: Redis, hub: Hub, settings: ChatSettings) -> None:
         super().__init__(db)
-        self.clock, self.hub = clock, hub
+        self.clock, self.hub, self.is_kept = clock, hub, settings.presence
         self.presences, self.participants = PresenceRepository(db, redis), ParticipantRepository(db)
         self.entrance = Entrance(db)
         self._sockets: set[Socket] = set()
@@ -54,8 +56,10 @@ class PresenceService(Service):
         self._watched: dict[Socket, frozenset[UUID]] = {}
         self._told: dict[UUID, Status] = {}
         self._changed: set[UUID] = set()
+        self._doubted: set[Socket] = set()  # whether they may still watch all those that they watch
         self._due = asyncio.Event()
         hub.on_signal(_SIGNAL, self._heard)
+        hub.on_signal(PARTED, self._doubt)
 
     @flow(Unavailable)
     async def choose(self, actor: Actor, status: Status, device: str | None = None) -> ServiceResult[PresenceView]:
@@ -72,9 +76,10 @@ class PresenceService(Service):
     @flow(Unavailable)
     async def heartbeat(self, actor: Actor, device: str | None = None) -> ServiceResult[PresenceView]:
         """The device is here for another minute; without a name it is the session."""
-        name = device or f"session:{actor.session_id}"
-        await self.presences.beat({actor.user_id: [name]}, self.clock.now())
-        await self.hub.signal(_SIGNAL, [actor.user_id])
+        if self.is_kept:
+            name = device or f"session:{actor.session_id}"
+            await self.presences.beat({actor.user_id: [name]}, self.clock.now())
+            await self.hub.signal(_SIGNAL, [actor.user_id])
         (view,) = (await self.of(actor, [actor.user_id])).unwrap()
         return success(view)
 
@@ -82,6 +87,8 @@ class PresenceService(Service):
     async def of(self, actor: Actor, user_ids: Collection[UUID]) -> ServiceResult[list[PresenceView]]:
         """In the order asked for, each once. One's own is told as it was chosen."""
         asked = list(dict.fromkeys(user_ids))
+        if not self.is_kept:
+            return success([self._view(each, None) for each in asked])
         known = {*await self.presences.acquainted(actor.user_id, asked), actor.user_id}
         traces = await self.presences.traces([each for each in asked if each in known], self.clock.now())
         return success([self._view(each, traces.get(each), own=each == actor.user_id) for each in asked])
@@ -94,6 +101,8 @@ class PresenceService(Service):
     # sockets
 
     def came(self, socket: Socket) -> None:
+        if not self.is_kept:
+            return
         self._sockets.add(socket)
         self._came.add(socket)
         self._due.set()
@@ -109,12 +118,15 @@ class PresenceService(Service):
     @flow(Unavailable)
     async def watch(self, actor: Actor, socket: Socket, user_ids: Collection[UUID]) -> ServiceResult[None]:
         """The socket hears of changes of these people from now on, and of nobody else's."""
+        if not self.is_kept:
+            return success(None)
         known = frozenset(await self.presences.acquainted(actor.user_id, user_ids))
         fresh = [each for each in known if each not in self._told]
         traces = await self.presences.traces(fresh, self.clock.now())
         if not socket.is_closing:
             self._told.update({each: self._view(each, trace).status for each, trace in traces.items()})
             self._watch_only(socket, known)
+            self._doubt([actor.user_id])  # who parted them while this was read may have said so before it counted
         return success(None)
 
     async def run(self) -> None:
@@ -139,6 +151,7 @@ class PresenceService(Service):
     async def beat(self) -> None:
         """Every socket is still here; and of whom they watch, some may have gone without a word. Raises Unavailable."""
         self._came |= self._sockets
+        self._doubted |= self._watched.keys()
         self._changed |= self._watchers.keys()
         await self.settle()
 
@@ -152,6 +165,7 @@ class PresenceService(Service):
         self._close_surplus(alive)
         if moved := {each.user_id for each in came | went}:
             await self.hub.signal(_SIGNAL, moved)
+        await self._look_again()
         changed, self._changed = self._changed & self._watchers.keys(), set()
         for user_id, trace in (await self.presences.traces(list(changed), self.clock.now())).items():
             self._tell(self._view(user_id, trace))
@@ -167,6 +181,24 @@ class PresenceService(Service):
         if changed := self._watchers.keys() & set(user_ids):
             self._changed |= changed
             self._due.set()
+
+    def _doubt(self, user_ids: Collection[UUID]) -> None:
+        """These may see less than before, and be seen by fewer."""
+        parted = set(user_ids)
+        self._doubted |= {each for each, watched in self._watched.items() if each.user_id in parted or watched & parted}
+        if self._doubted:
+            self._due.set()
+
+    async def _look_again(self) -> None:
+        """Nobody is told of people whom he may no longer see. Raises Unavailable."""
+        doubted, self._doubted = self._doubted & self._watched.keys(), set()
+        for socket in doubted:
+            try:
+                known = await self.presences.acquainted(socket.user_id, self._watched.get(socket, ()))
+            except Exception as error:
+                self._doubted |= doubted
+                raise Unavailable(retry_after=1) from error
+            self._watch_only(socket, self._watched.get(socket, frozenset()) & known)
 
     def _tell(self, view: PresenceView) -> None:
         if self._told.get(view.user_id) is view.status:
