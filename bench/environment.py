@@ -12,12 +12,13 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from bench.usage import Usage
 from plaza.app.migrations import upgrade
 from plaza.dev.embedded import EmbeddedServers
 
@@ -26,6 +27,7 @@ CHAIN = {
     "PLAZA_RATE_LIMIT_ANONYMOUS": "100000000/minute",
     "PLAZA_RATE_LIMIT_SIGNED_IN": "100000000/minute",
     "PLAZA_CHAT_FLOOD": "100000000/minute",
+    "PLAZA_CHAT_FRAMES": "100000000/minute",
     "PLAZA_LOG_FORMAT": "json",
 }
 
@@ -50,6 +52,22 @@ class Environment:
     variables: dict[str, str]
     api_port: int = 0
     floor_port: int = 0
+    pids: dict[str, int] = field(default_factory=dict)  # of what `usage` tells apart
+
+    @property
+    def usage(self) -> Usage:
+        return Usage({**self.pids, "load": os.getpid()})
+
+    @contextmanager
+    def api(self, **extra: str) -> Iterator[Environment]:
+        """The same installation with another API process, of other settings."""
+        port = free_port()
+        variables = {**self.variables, "PLAZA_PORT": str(port), **extra}
+        made = replace(self, variables=variables, api_port=port, pids=dict(self.pids))
+        with process([plaza(), "serve"], made, "api-more") as started:
+            made.pids["API"] = started.pid
+            asyncio.run(reachable(port, "/health/live"))
+            yield made
 
     def group(self, people: int, title: str) -> Group:
         command = [plaza(), "dev", "users", str(people), "--conversation", title, "--json"]
@@ -88,7 +106,10 @@ def environment(**extra: str) -> Iterator[Environment]:
             **extra,
         }
         made = Environment(folder, database_url, variables, api_port, floor_port)
-        stack.enter_context(process([plaza(), "serve"], made, "api"))
+        for name, server in (("PostgreSQL", servers.postgres), ("Redis", servers.valkey)):
+            if server.child is not None:
+                made.pids[name] = server.child.pid
+        made.pids["API"] = stack.enter_context(process([plaza(), "serve"], made, "api")).pid
         stack.enter_context(
             process([sys.executable, "-m", "bench.floor", str(floor_port), database_url], made, "floor")
         )

@@ -1,10 +1,11 @@
-"""The floor: three paths as a bare ASGI function over a bare asyncpg pool. No routing, no authentication, no validation.
+"""The floor: three paths and a socket as a bare ASGI function over a bare asyncpg pool. No routing, no authentication, no validation.
 
 Run as a process of its own: `python -m bench.floor PORT DATABASE_URL`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import secrets
 import sys
@@ -84,6 +85,24 @@ class Sent(msgspec.Struct):
     client_id: UUID
 
 
+class Said(msgspec.Struct):
+    ref: int
+    conversation_id: UUID
+    client_id: UUID
+    content: str
+
+
+class Ack(msgspec.Struct, tag_field="type", tag="ack"):
+    ref: int
+    message: Row
+
+
+class New(msgspec.Struct, tag_field="type", tag="message.new"):
+    conversation_id: UUID
+    seq: int
+    message: Row
+
+
 class Refresh(msgspec.Struct):
     refresh_token: str
 
@@ -95,6 +114,8 @@ class Floor:
         self.encode = msgspec.json.Encoder().encode
         self.decode = msgspec.json.Decoder(Sent).decode
         self.decode_refresh = msgspec.json.Decoder(Refresh).decode
+        self.decode_said = msgspec.json.Decoder(Said).decode
+        self.rooms: dict[UUID, list[Any]] = {}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
@@ -105,13 +126,17 @@ class Floor:
             await self.pool.close()
             await send({"type": "lifespan.shutdown.complete"})
             return
-        if scope["method"] == "GET":
-            query = dict(part.split("=") for part in scope["query_string"].decode().split("&"))
+        if scope["type"] == "websocket":
+            query = query_of(scope)
+            await self.socket(UUID(query["c"]), UUID(query["u"]), receive, send)
+        elif scope["method"] == "GET":
+            query = query_of(scope)
             await answer(send, 200, await self.history(UUID(query["c"]), UUID(query["u"])))
         elif scope["path"] == "/refresh":
             await answer(send, 200, await self.refresh((await receive())["body"]))
         else:
-            await answer(send, 201, await self.message((await receive())["body"]))
+            made = await self.message(self.decode((await receive())["body"]))
+            await answer(send, 201, self.encode(made))
 
     async def history(self, conversation: UUID, user: UUID) -> bytes:
         rows = await self.pool.fetch(HISTORY, conversation, user)
@@ -125,28 +150,38 @@ class Floor:
             row = await connection.fetchrow(REFRESH, hashes[0], now, "127.0.0.1", idle, longest, uuid7(), hashes[1])
         return self.encode({"refresh_token": made, "user": dict(row)})
 
-    async def message(self, body: bytes) -> bytes:
-        sent, message, now = self.decode(body), uuid7(), self.clock.now()
+    async def socket(self, conversation: UUID, user: UUID, receive: Any, send: Any) -> None:
+        """What is said is committed, acknowledged, and pushed to everybody who is here."""
+        await receive()
+        await send({"type": "websocket.accept"})
+        room = self.rooms.setdefault(conversation, [])
+        room.append(send)
+        tasks = set()
+        while (event := await receive())["type"] == "websocket.receive":
+            tasks.add(task := asyncio.create_task(self.said(self.decode_said(event["text"]), user, room, send)))
+            task.add_done_callback(tasks.discard)
+        room.remove(send)
+
+    async def said(self, said: Said, user: UUID, room: list[Any], send: Any) -> None:
+        row = await self.message(Sent(said.conversation_id, user, said.content, said.client_id))
+        await send({"type": "websocket.send", "text": self.encode(Ack(said.ref, row)).decode()})
+        event = {"type": "websocket.send", "text": self.encode(New(row.conversation_id, row.seq, row)).decode()}
+        for each in room:
+            await each(event)
+
+    async def message(self, sent: Sent) -> Row:
+        message, now = uuid7(), self.clock.now()
         async with self.pool.acquire() as connection, connection.transaction():
             seq = await connection.fetchval(NEXT_SEQ, sent.conversation_id, now)
             await connection.execute(
                 INSERT, message, sent.conversation_id, seq, sent.sender_id, sent.content, sent.client_id, now
             )
-        return self.encode(
-            Row(
-                message,
-                sent.conversation_id,
-                seq,
-                sent.sender_id,
-                "text",
-                sent.content,
-                sent.client_id,
-                None,
-                0,
-                [],
-                now,
-            )
-        )
+        to = (message, sent.conversation_id, seq, sent.sender_id)
+        return Row(*to, "text", sent.content, sent.client_id, None, 0, [], now)
+
+
+def query_of(scope: Any) -> dict[str, str]:
+    return dict(part.split("=") for part in scope["query_string"].decode().split("&"))
 
 
 async def answer(send: Any, status: int, body: bytes) -> None:
@@ -162,6 +197,8 @@ if __name__ == "__main__":
         port=int(sys.argv[1]),
         loop="uvloop",
         http="httptools",
+        ws="websockets-sansio",
+        ws_per_message_deflate=False,
         log_config=None,
         access_log=False,
         backlog=2048,

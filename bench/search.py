@@ -1,4 +1,4 @@
-"""Search over many messages in six scripts: `python -m bench.search [--messages 1000000]`.
+"""Search over many messages in six scripts: `make bench ARGS="search --messages 1000000"`.
 
 Words are made up, with the letters and the skewed frequencies of each script, so that needles are found from once to in every third
 message. Needles are cut from messages at random, two to eight characters long, asked over HTTP one after the other, and each answer is
@@ -7,23 +7,24 @@ compared with what LIKE finds in every message that the asker may read.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import random
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import asyncpg
 import httpx
 
-from bench.environment import Environment, environment
+from bench.environment import Environment
 from plaza.core.db.listener import connect_arguments
 
 CONVERSATIONS, READ = 200, 150  # of which the asker takes part in so many
 LENGTHS = (2, 3, 5, 8)
 PAGE = 100  # for the comparison; what is timed is a page of the usual length, asked first
+
+HEAD = "| characters | searches | median | p95 | aim | p99 |\n|---|---|---|---|---|---|"
 
 VOCABULARY = """
 create temp table vocabulary as
@@ -107,7 +108,7 @@ async def needles(database: asyncpg.Connection, count: int) -> Sequence[str]:
     return [each for each in cut if len(each.strip()) >= 2][:count]
 
 
-async def run(made: Environment, messages: int, asked: int) -> None:
+async def measured(made: Environment, messages: int, asked: int) -> list[str]:
     group = made.group(2, "Search")
     asker, sender = group.people
     options = connect_arguments(made.database_url)
@@ -134,22 +135,14 @@ async def run(made: Environment, messages: int, asked: int) -> None:
             hits, wrong = hits + len(got & right), wrong + len(got - right)
             wanted += min(PAGE, len(right))
     await database.close()
-    print("| characters | searches | median | p95 | p99 |\n|---|---|---|---|---|")
+    rows = [HEAD]
     for name, taken in (*sorted(times.items()), ("all", [each for row in times.values() for each in row])):
         shares = statistics.quantiles(taken, n=100)
         median, p95, p99 = (f"{shares[n - 1] * 1e3:.0f} ms" for n in (50, 95, 99))
-        print(f"| {name} | {len(taken)} | {median} | {p95} | {p99} |")
-    print(f"recall {hits / wanted:.4f} of {wanted} ({wrong} besides)")
+        rows.append(f"| {name} | {len(taken)} | {median} | {p95} | 100 ms | {p99} |")
+    rows += ["", f"Recall {hits / wanted:.4f} of {wanted:,} ({wrong} found that LIKE does not find)."]
+    return rows
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="bench.search", description=__doc__)
-    parser.add_argument("--messages", type=int, default=1_000_000)
-    parser.add_argument("--searches", type=int, default=200)
-    options = parser.parse_args()
-    with environment() as made:
-        asyncio.run(run(made, options.messages, options.searches))
-
-
-if __name__ == "__main__":
-    main()
+def search(made: Environment, messages: int, asked: int) -> Iterator[str]:
+    yield from asyncio.run(measured(made, messages, asked))
