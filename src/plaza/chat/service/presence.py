@@ -22,7 +22,6 @@ from plaza.chat.repository.presence import PresenceRepository, Trace
 from plaza.chat.schemas import ChatSettings
 from plaza.chat.schemas.presence import PresenceView, Status
 from plaza.chat.service.access import ENTRANCE, Entrance
-from plaza.chat.service.announcing import PARTED
 from plaza.core.actor import Actor
 from plaza.core.clock import Clock, spelled_in_full
 from plaza.core.db import Database
@@ -56,10 +55,8 @@ class PresenceService(Service):
         self._watched: dict[Socket, frozenset[UUID]] = {}
         self._told: dict[UUID, Status] = {}
         self._changed: set[UUID] = set()
-        self._doubted: set[Socket] = set()  # whether they may still watch all those that they watch
         self._due = asyncio.Event()
         hub.on_signal(_SIGNAL, self._heard)
-        hub.on_signal(PARTED, self._doubt)
 
     @flow(Unavailable)
     async def choose(self, actor: Actor, status: Status, device: str | None = None) -> ServiceResult[PresenceView]:
@@ -126,7 +123,6 @@ class PresenceService(Service):
         if not socket.is_closing:
             self._told.update({each: self._view(each, trace).status for each, trace in traces.items()})
             self._watch_only(socket, known)
-            self._doubt([actor.user_id])  # who parted them while this was read may have said so before it counted
         return success(None)
 
     async def run(self) -> None:
@@ -151,7 +147,6 @@ class PresenceService(Service):
     async def beat(self) -> None:
         """Every socket is still here; and of whom they watch, some may have gone without a word. Raises Unavailable."""
         self._came |= self._sockets
-        self._doubted |= self._watched.keys()
         self._changed |= self._watchers.keys()
         await self.settle()
 
@@ -165,7 +160,6 @@ class PresenceService(Service):
         self._close_surplus(alive)
         if moved := {each.user_id for each in came | went}:
             await self.hub.signal(_SIGNAL, moved)
-        await self._look_again()
         changed, self._changed = self._changed & self._watchers.keys(), set()
         for user_id, trace in (await self.presences.traces(list(changed), self.clock.now())).items():
             self._tell(self._view(user_id, trace))
@@ -181,24 +175,6 @@ class PresenceService(Service):
         if changed := self._watchers.keys() & set(user_ids):
             self._changed |= changed
             self._due.set()
-
-    def _doubt(self, user_ids: Collection[UUID]) -> None:
-        """These may see less than before, and be seen by fewer."""
-        parted = set(user_ids)
-        self._doubted |= {each for each, watched in self._watched.items() if each.user_id in parted or watched & parted}
-        if self._doubted:
-            self._due.set()
-
-    async def _look_again(self) -> None:
-        """Nobody is told of people whom he may no longer see. Raises Unavailable."""
-        doubted, self._doubted = self._doubted & self._watched.keys(), set()
-        for socket in doubted:
-            try:
-                known = await self.presences.acquainted(socket.user_id, self._watched.get(socket, ()))
-            except Exception as error:
-                self._doubted |= doubted
-                raise Unavailable(retry_after=1) from error
-            self._watch_only(socket, self._watched.get(socket, frozenset()) & known)
 
     def _tell(self, view: PresenceView) -> None:
         if self._told.get(view.user_id) is view.status:
