@@ -215,11 +215,12 @@ class Codec:
 class Conversation:
     """What one client says, in order."""
 
-    __slots__ = ("_actor", "_codec", "_home", "_malformed", "_socket", "_typed_at")
+    __slots__ = ("_actor", "_codec", "_home", "_malformed", "_socket", "_telling", "_typed_at")
 
     def __init__(self, home: SocketController, socket: Socket, actor: Actor, codec: Codec) -> None:
         self._home, self._socket, self._actor, self._codec = home, socket, actor, codec
         self._malformed = 0
+        self._telling = asyncio.Lock()
         self._typed_at: dict[ConversationId, tuple[float, bool]] = {}
 
     def take(self, raw: str | bytes) -> Coroutine[Any, Any, None] | None:
@@ -369,7 +370,19 @@ class Conversation:
         changed = TypingChanged(
             conversation_id=conversation_id, user_id=UserId(self._actor.user_id), is_typing=said.is_typing
         )
-        return self._home.hub.to_topic(conversation_id, msgspec.json.encode(changed), but_user=self._actor.user_id)
+        return self._tell(changed)
+
+    async def _tell(self, typing: TypingChanged) -> None:
+        """One at a time, so that an end is not told before its beginning."""
+        async with self._telling:
+            try:
+                is_heard = (await self._home.sockets.is_heard(self._actor, typing.conversation_id)).unwrap()
+            except Exception as error:  # nothing of it lasts, and nobody waits for an answer
+                log.warning("typing_not_told", error=repr(error))
+                return
+            if is_heard:
+                frame = msgspec.json.encode(typing)
+                await self._home.hub.to_topic(typing.conversation_id, frame, but_user=self._actor.user_id)
 
     def _named(self, conversation_id: ConversationId | None) -> ConversationId:
         """Raises ValidationFailed."""

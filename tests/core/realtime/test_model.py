@@ -227,11 +227,12 @@ class World:
             assert not told or told == list(range(told[0], end + 1))
 
     def check_farewells(self, part: list[Any], spans: list[tuple[int, int]], user: UUID, head: int) -> None:
-        """Right behind the entry by which he left, and before anything else."""
-        ends = {end for _, end in spans if end > head}
+        """Right behind the entry by which he left, and before anything else; none behind an earlier leaving, of which he came back."""
+        ends = {end for _, end in spans}
         for each, following in pairwise(part):
             if each["type"] == "entry" and each["seq"] in ends:
-                assert following["type"] == "farewell"
+                is_farewell = following["type"] == "farewell" and following["user"] == str(user)
+                assert is_farewell is (each["seq"] > head)
 
 
 def membership(entries: list[Any], user: UUID) -> list[tuple[int, int]]:

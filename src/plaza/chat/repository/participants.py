@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import Row, TextClause, bindparam, case, select, text
 
 from plaza.chat.models import Conversation, Participant, Role
+from plaza.chat.repository.blocks import PARTED
 from plaza.chat.schemas import MAX_SEQ, Badge, ReadState
 from plaza.core.db import Repository
 from plaza.domain_events.chat import ConversationId
@@ -86,15 +87,16 @@ cross join lateral ({_UNREAD}) badge
 where p.user_id = :user_id and p.conversation_id = :conversation_id and p.left_at is null
 """)  # noqa: S608 - no parameter is spelled into it
 
+_PARTED = PARTED.format(conversation_id="c.id")
 _MOVE_MARKER = """
 update chat_participant p set last_read_seq = {target}, last_delivered_seq = greatest(p.last_delivered_seq, {target})
 from chat_conversation c
 where c.id = p.conversation_id and c.deleted_at is null and c.id = :conversation_id
   and p.user_id = :user_id and p.left_at is null and p.last_read_seq {than} {target}
-returning p.last_read_seq
+returning not (c.kind = 'direct' and {parted})
 """
-_RAISE_MARKER = text(_MOVE_MARKER.format(target="least(cast(:seq as bigint), c.last_seq)", than="<"))
-_LOWER_MARKER = text(_MOVE_MARKER.format(target="cast(:seq as bigint)", than=">"))
+_RAISE_MARKER = text(_MOVE_MARKER.format(target="least(cast(:seq as bigint), c.last_seq)", than="<", parted=_PARTED))
+_LOWER_MARKER = text(_MOVE_MARKER.format(target="cast(:seq as bigint)", than=">", parted=_PARTED))
 
 _OLDEST = (
     select(Participant)
@@ -169,17 +171,19 @@ class ParticipantRepository(Repository[Participant]):
         async with self.db.reading() as connection:
             return {row[0]: row[1] for row in await connection.execute(_ENTERED, parameters)}
 
-    async def raise_marker(self, conversation_id: UUID, user_id: UUID, seq: int) -> bool:
-        """At most to the conversation's last seq. False where it stood there already, or nothing may be read."""
+    async def raise_marker(self, conversation_id: UUID, user_id: UUID, seq: int) -> bool | None:
+        """At most to the conversation's last seq. None where it stood there already, or nothing may be read; else whether the others
+        may be told, which two people who are parted by a block are not."""
         return await self._move(_RAISE_MARKER, conversation_id, user_id, seq)
 
     async def lower_marker(self, conversation_id: UUID, user_id: UUID, seq: int) -> bool:
-        return await self._move(_LOWER_MARKER, conversation_id, user_id, seq)
+        return await self._move(_LOWER_MARKER, conversation_id, user_id, seq) is not None
 
-    async def _move(self, statement: TextClause, conversation_id: UUID, user_id: UUID, seq: int) -> bool:
+    async def _move(self, statement: TextClause, conversation_id: UUID, user_id: UUID, seq: int) -> bool | None:
         parameters = {"conversation_id": conversation_id, "user_id": user_id, "seq": max(0, min(seq, MAX_SEQ))}
         connection = await self.db.session.connection()
-        return (await connection.execute(statement, parameters)).one_or_none() is not None
+        moved = (await connection.execute(statement, parameters)).one_or_none()
+        return None if moved is None else bool(moved[0])
 
     async def read_state(self, conversation_id: UUID, user_id: UUID) -> ReadState | None:
         """Of a live participant; None for others."""

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, select, text
 
 from plaza.chat.models import Participant
+from plaza.chat.repository.blocks import PARTED
 from plaza.chat.schemas import MAX_SEQ
 from plaza.core.db import Database
 from plaza.domain_events.chat import ConversationId
@@ -25,12 +26,14 @@ class Reach(NamedTuple):
 
 
 class Delivery(NamedTuple):
-    """Whether this marker was moved, or has to wait because somebody changes the participant just now."""
+    """Whether this marker was moved, or has to wait because somebody changes the participant just now; and whether a block parts him
+    from the other one of a direct conversation."""
 
     conversation_id: ConversationId
     user_id: UserId
     seq: int
     participant_count: int
+    is_parted: bool
     has_moved: bool
 
 
@@ -47,9 +50,10 @@ _REACHES = (
 )
 
 # Rows that a command holds are left for the next time: waiting for them here, in an order of their own, could end in a deadlock.
-_RAISE = text("""
+_RAISE = text(f"""
 with behind as (
-  select p.id, p.conversation_id, p.user_id, least(asked.seq, c.last_seq) as seq, c.participant_count
+  select p.id, p.conversation_id, p.user_id, least(asked.seq, c.last_seq) as seq, c.participant_count,
+    c.kind = 'direct' and {PARTED.format(conversation_id="c.id")} as is_parted
   from unnest(cast(:conversations as uuid[]), cast(:users as uuid[]), cast(:seqs as bigint[])) as asked(conversation_id, user_id, seq)
   join chat_conversation c on c.id = asked.conversation_id and c.deleted_at is null
   join chat_participant p on p.conversation_id = asked.conversation_id and p.user_id = asked.user_id and p.left_at is null
@@ -64,9 +68,9 @@ moved as (
   where p.id = b.id and p.last_delivered_seq < b.seq
   returning p.id
 )
-select b.conversation_id, b.user_id, b.seq, b.participant_count, moved.id is not null
+select b.conversation_id, b.user_id, b.seq, b.participant_count, b.is_parted, moved.id is not null
 from behind b left join moved on moved.id = b.id
-""")
+""")  # noqa: S608 - no parameter is spelled into it
 
 
 class ReceiptRepository:

@@ -19,6 +19,11 @@ from plaza.core.realtime import Hub, Wake
 from plaza.domain_events.chat import ConversationId, MessageId
 from plaza.domain_events.identity import UserId
 
+PARTED = "chat.parted"
+"""The signal that somebody left a conversation or was blocked."""
+
+_PARTING = ("participant_removed", "participant_left")
+
 
 class Announcer:
     """Everything said inside a command reaches sockets after its COMMIT, in the order in which it was said, or not at all."""
@@ -53,6 +58,14 @@ class Announcer:
         data = encode(frame)
         self.db.after_commit(lambda: self.hub.to_users(user_ids, data))
 
+    def ended(self, conversation_id: UUID) -> None:
+        """It is deleted: nothing is heard of it any more."""
+        self.db.after_commit(lambda: self.hub.end_topic(conversation_id))
+
+    def parted(self, user_ids: Collection[UUID]) -> None:
+        """Some people may know less of these from now on."""
+        self.db.after_commit(lambda: self.hub.signal(PARTED, user_ids))
+
 
 class Journal:
     """Writes into the log what the system tells (who came, went or changed), and what is done to messages.
@@ -82,6 +95,8 @@ class Journal:
             )
         )
         self.announcer.entries([body_of(row)])
+        if event in _PARTING:
+            self.announcer.parted([UUID(str(data["user_id"]))])
 
     def change(self, conversation: Conversation, kind: ChangeKind, message: Message, **data: object) -> None:
         """What happened to a message, once the row shows it. Ids among `data` become strings."""

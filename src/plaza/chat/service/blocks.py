@@ -51,6 +51,7 @@ class BlockService(Service):
         if is_new:
             await self.consent.refuse_of(me, other)
             self.announcer.to_users([me], Sync(what="blocks"))
+            self.announcer.parted([other])
         return success((_view(other, now, cards), is_new))
 
     @command()

@@ -113,9 +113,12 @@ class ConversationService(Service):
         if me.role != Role.OWNER:
             raise NotOwner
         conversation.deleted_at = self.clock.now()
-        for user_id in await self.participants.live_user_ids(conversation_id):
+        members = await self.participants.live_user_ids(conversation_id)
+        for user_id in members:
             frame = ParticipantChanged(conversation_id=conversation_id, user_id=user_id, role=None)
             self.announcer.to_users([user_id], frame)
+        self.announcer.ended(conversation_id)
+        self.announcer.parted(members)
         return success(None)
 
     async def _create_group(self, me: UserId, others: Sequence[UserId], title: str | None) -> ConversationId:

@@ -54,7 +54,7 @@ class DeliveryService(Service):
         for each in await self.receipts.raise_delivered(reached):
             if not each.has_moved:
                 waiting.append(each)
-            elif each.participant_count <= self.settings.delivery_frames_up_to:
+            elif not each.is_parted and each.participant_count <= self.settings.delivery_frames_up_to:
                 frame = DeliveredUpdated(conversation_id=each.conversation_id, user_id=each.user_id, up_to=each.seq)
                 self.announcer.to_topic(each.conversation_id, frame)
         return success(waiting)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from plaza.chat.errors import AlreadyDeleted, MessageNotFound, TooManyPins
+from plaza.chat.errors import AlreadyDeleted, Blocked, MessageNotFound, TooManyPins
 from plaza.chat.models import ChangeKind, Conversation, Message, Pin
 from plaza.chat.repository import ChangeRepository
 from plaza.chat.schemas import ChatSettings, MessageView
@@ -30,11 +30,12 @@ class PinService(Service):
         self.clock, self.cursors, self.settings = clock, cursors, settings
         self.changes, self.entrance, self.journal = ChangeRepository(db), Entrance(db), Journal(db, clock, hub)
 
-    @command(*ENTRANCE, MessageNotFound, AlreadyDeleted, TooManyPins)
+    @command(*ENTRANCE, MessageNotFound, AlreadyDeleted, Blocked, TooManyPins)
     async def pin(self, actor: Actor, conversation_id: ConversationId, message_id: MessageId) -> ServiceResult[None]:
         conversation, _, message = await self.entrance.lock_message(actor, conversation_id, message_id)
         if message.deleted_at is not None:
             raise AlreadyDeleted
+        await self.entrance.must_not_be_parted(conversation)
         if not message.pinned:
             if await self.changes.count_pins(conversation_id) >= self.settings.max_pins:
                 raise TooManyPins
@@ -49,9 +50,10 @@ class PinService(Service):
             await self._turn(actor, conversation, message, pinned=True)
         return success(None)
 
-    @command(*ENTRANCE, MessageNotFound)
+    @command(*ENTRANCE, MessageNotFound, Blocked)
     async def unpin(self, actor: Actor, conversation_id: ConversationId, message_id: MessageId) -> ServiceResult[None]:
         conversation, _, message = await self.entrance.lock_message(actor, conversation_id, message_id)
+        await self.entrance.must_not_be_parted(conversation)
         pin = await self.changes.pin_of(message_id)
         if pin is not None:
             await self.db.session.delete(pin)

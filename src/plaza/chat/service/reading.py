@@ -24,15 +24,20 @@ class ReadingService(Service):
 
     @command(*ENTRANCE)
     async def read(self, actor: Actor, conversation_id: ConversationId, marker: SeqMarker) -> ServiceResult[ReadState]:
-        """Up to and with this seq, at most to the last one. The marker only rises; everybody in the conversation is told."""
-        has_moved = await self.participants.raise_marker(conversation_id, actor.user_id, marker.seq)
+        """Up to and with this seq, at most to the last one. The marker only rises; everybody in the conversation is told.
+
+        Of two people whom a block parts, none hears of the other.
+        """
+        is_open = await self.participants.raise_marker(conversation_id, actor.user_id, marker.seq)
         state = await self._state(actor, conversation_id)
-        if has_moved:
-            self.announcer.to_topic(
-                conversation_id,
-                ReadUpdated(conversation_id=conversation_id, user_id=UserId(actor.user_id), up_to=state.last_read_seq),
+        if is_open is None:
+            return success(state)
+        if is_open:
+            read = ReadUpdated(
+                conversation_id=conversation_id, user_id=UserId(actor.user_id), up_to=state.last_read_seq
             )
-            self._tell_own_devices(actor, state)
+            self.announcer.to_topic(conversation_id, read)
+        self._tell_own_devices(actor, state)
         return success(state)
 
     @command(*ENTRANCE)

@@ -5,7 +5,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from plaza.chat.errors import ContentTooLong, EmptyContent, InvalidSendTime, ScheduledNotFound, TooManyScheduled
+from plaza.chat.errors import (
+    Blocked,
+    ContentTooLong,
+    EmptyContent,
+    InvalidSendTime,
+    ScheduledNotFound,
+    TooManyScheduled,
+)
 from plaza.chat.frames import Sync
 from plaza.chat.models import ScheduledMessage, ScheduledState
 from plaza.chat.repository.marks import ScheduledRepository
@@ -17,34 +24,44 @@ from plaza.chat.service.messages import MessageService, unfit
 from plaza.core.actor import Actor
 from plaza.core.clock import Clock
 from plaza.core.db import Cursors, Database, Page, PageRequest
-from plaza.core.errors import InvalidCursor
+from plaza.core.errors import InvalidCursor, PermissionDenied
 from plaza.core.ids import uuid7
 from plaza.core.realtime import Hub
 from plaza.core.result import Failure, ServiceResult, failure, success
 from plaza.core.service import Service, command, flow, query
 from plaza.domain_events.chat import ConversationId
 from plaza.domain_events.identity import UserId
+from plaza.identity import ProfileService
 
 _LATEST = timedelta(days=366)
 
 
 class ScheduledService(Service):
     def __init__(
-        self, db: Database, clock: Clock, cursors: Cursors, hub: Hub, messages: MessageService, settings: ChatSettings
+        self,
+        db: Database,
+        clock: Clock,
+        cursors: Cursors,
+        hub: Hub,
+        profiles: ProfileService,
+        messages: MessageService,
+        settings: ChatSettings,
     ) -> None:
         super().__init__(db)
+        self.profiles = profiles
         self.clock, self.cursors, self.messages, self.settings = clock, cursors, messages, settings
         self.scheduled, self.entrance, self.announcer = ScheduledRepository(db), Entrance(db), Announcer(db, hub)
 
-    @command(*ENTRANCE, EmptyContent, ContentTooLong, InvalidSendTime, TooManyScheduled)
+    @command(*ENTRANCE, EmptyContent, ContentTooLong, Blocked, InvalidSendTime, TooManyScheduled)
     async def schedule(self, actor: Actor, new: NewScheduled) -> ServiceResult[ScheduledView]:
         """Whether it may be said is asked now and once more when it is sent."""
         user_id, conversation_id, now = UserId(actor.user_id), ConversationId(new.conversation_id), self.clock.now()
-        await self.entrance.lock(actor, conversation_id)
+        conversation, _ = await self.entrance.lock(actor, conversation_id)
         id = uuid7()
         draft = MessageDraft(sender_id=user_id, conversation_id=conversation_id, client_id=id, content=new.content)
         if (refused := unfit(draft)) is not None:
             return failure(refused)
+        await self.entrance.must_not_be_parted(conversation)
         if new.send_at.tzinfo is None or not now < new.send_at <= now + _LATEST:
             return failure(InvalidSendTime())
         if await self.scheduled.count_waiting(user_id) >= self.settings.max_scheduled:
@@ -85,10 +102,12 @@ class ScheduledService(Service):
 
     @flow()
     async def send(self, id: UUID) -> ServiceResult[None]:
-        """A repetition, after a death between sending and noting it, finds the message sent already."""
+        """A repetition, after a death between sending and noting it, finds the message sent already. Closed accounts send nothing."""
         draft = (await self._draft(id)).unwrap()
         if draft is None:
             return success(None)
+        if isinstance(await self.profiles.card(Actor(user_id=draft.sender_id), draft.sender_id), Failure):
+            return await self._end(id, PermissionDenied.code)
         sent = await self.messages.send(draft)
         return await self._end(id, sent.error.code if isinstance(sent, Failure) else None)
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 from uuid import UUID
 
 from plaza.chat.errors import ConversationNotFound, MessageNotFound
-from plaza.chat.repository import ChangeRepository, ParticipantRepository
-from plaza.chat.service.access import ENTRANCE, Entrance
+from plaza.chat.repository import BlockRepository, ChangeRepository, ParticipantRepository
+from plaza.chat.service.access import ENTRANCE, Entrance, refusal
 from plaza.core.actor import Actor
 from plaza.core.db import Database
 from plaza.core.errors import InsufficientScope, InvalidCursor, RateLimited, Unauthenticated, Waitlisted
@@ -41,6 +41,7 @@ class SocketService(Service):
         super().__init__(db)
         self.hub, self.tickets, self.callers, self.watch, self.stale = hub, tickets, callers, watch, stale
         self.entrance, self.changes, self.participants = Entrance(db), ChangeRepository(db), ParticipantRepository(db)
+        self.blocks = BlockRepository(db)
         watch.on_end(hub.end_session)
         stale.on_waitlisted(lambda user_id: hub.turn_out(user_id, Waitlisted.code))
 
@@ -102,6 +103,12 @@ class SocketService(Service):
                 gone=[ConversationId(id) for id in known if id not in heads],
             )
         )
+
+    @query()
+    async def is_heard(self, actor: Actor, conversation_id: ConversationId) -> ServiceResult[bool]:
+        """Whether the others are told that this one types there: whoever is out, or parted from the other by a block, is not heard."""
+        standing = await self.participants.standing(conversation_id, actor.user_id)
+        return success(refusal(standing) is None and not await self.blocks.parts(conversation_id))
 
     @query(*ENTRANCE)
     async def positions(

@@ -30,6 +30,8 @@ from plaza.core.telemetry.metrics import FRAMES_HEALED, SOCKETS
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
+_ENDED = "realtime.ended"
+
 
 class Hub:
     """Any process may speak (`wake`, `to_topic`, `to_users`, `signal`); one with sockets also runs it.
@@ -45,7 +47,7 @@ class Hub:
         self.topics = Topics(self._is_behind, lambda follower: self._spawn(self._catch_up(follower)))
         self._sockets: dict[UUID, Socket] = {}
         self._of_session: dict[UUID, set[Socket]] = {}
-        self._handlers: dict[str, Callable[[Collection[UUID]], None]] = {}
+        self._handlers: dict[str, Callable[[Collection[UUID]], None]] = {_ENDED: self.topics.end}
         self._on_written: OnWritten | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._reads = asyncio.Semaphore(settings.log_reads)
@@ -70,6 +72,10 @@ class Hub:
     async def signal(self, name: str, ids: Collection[UUID]) -> None:
         """To the handler of that name in every process, this one included; it may be lost."""
         self._tell((Signal(name, tuple(ids)),))
+
+    async def end_topic(self, topic: UUID) -> None:
+        """No socket reads it any more, in any process; those that read nothing else are closed. It may be lost."""
+        await self.signal(_ENDED, [topic])
 
     def on_signal(self, name: str, handler: Callable[[Collection[UUID]], None]) -> None:
         self._handlers[name] = handler
@@ -194,7 +200,9 @@ class Hub:
 
     def _readers(self, item: ToTopic) -> Iterable[Socket]:
         topic = self.topics.by_id.get(item.topic)
-        return (each for each in topic.readers() if each.user_id != item.but_user) if topic is not None else ()
+        if topic is None:
+            return ()
+        return (each for each in self.topics.listeners(topic) if each.user_id != item.but_user)
 
     def _push(self, sockets: Iterable[Socket], data: bytes) -> None:
         frame = Frame(data)

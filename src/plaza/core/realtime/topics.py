@@ -14,7 +14,7 @@ looked at only for who joins.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
 from typing import TypeAlias
@@ -85,13 +85,15 @@ class Follower:
                 self.passing = None
 
     def give(self, entry: Entry) -> None:
-        """Nothing between its user's leaving and his coming back."""
+        """Nothing between its user's leaving and his coming back; a leaving that is history is no farewell."""
         user_id = self.socket.user_id
         if user_id in entry.joined:
             self.is_away = False
+        leaves = user_id in entry.left
+        is_history = leaves and entry.seq <= self._since
         if not self.is_away:
-            self.socket.push(*frames_of(self.topic.id, entry))
-        if user_id in entry.left and entry.seq > self._since:
+            self.socket.push(*frames_of(self.topic.id, entry, then=() if is_history else entry.then))
+        if leaves and not is_history:
             self.is_away = True
         self.position = entry.seq
 
@@ -156,6 +158,23 @@ class Topics:
         else:
             topic.ahead[socket] = seq
             self._knows(topic, seq)
+
+    def end(self, topic_ids: Collection[UUID]) -> None:
+        """There will be no more entries, and nothing else."""
+        for topic in filter(None, map(self.by_id.get, topic_ids)):
+            for socket in tuple(topic.readers()):
+                self.detach(socket, topic)
+                if socket.only == topic.id:
+                    socket.close(Close.NO_SUCH_TOPIC, flush=True)
+
+    def listeners(self, topic: Topic) -> Iterable[Socket]:
+        """Readers who may hear what is no entry: not those who still read up to their leaving."""
+        for socket in topic.readers():
+            follower = topic.followers.get(socket)
+            if follower is None or not (
+                follower.is_away or self._is_gone(topic.id, socket.user_id, follower.position + 1)
+            ):
+                yield socket
 
     def detach(self, socket: Socket, topic: Topic) -> None:
         topic.live.discard(socket)
@@ -309,6 +328,7 @@ class Topics:
             socket.close(Close.FORMER_MEMBER, flush=True)
 
 
-def frames_of(topic_id: UUID, entry: Entry) -> tuple[Frame, ...]:
-    place, spoken = (topic_id, entry.seq), (entry.frame, *entry.then)
+def frames_of(topic_id: UUID, entry: Entry, *, then: Sequence[bytes] | None = None) -> tuple[Frame, ...]:
+    """`then` takes the place of the frames that follow the entry."""
+    place, spoken = (topic_id, entry.seq), (entry.frame, *(entry.then if then is None else then))
     return tuple(Frame(data, place, is_whole=n == len(spoken)) for n, data in enumerate(spoken, 1))
