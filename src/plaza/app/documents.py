@@ -23,6 +23,7 @@ from plaza.core.http.authorization import access_of
 from plaza.core.http.openapi import document
 from plaza.core.jobs import Registry
 from plaza.core.messages import DomainEvent
+from plaza.core.realtime import asyncapi
 from plaza.core.result import DomainError
 from plaza.core.settings import PlazaSettings, describe
 
@@ -65,6 +66,10 @@ def application() -> Litestar:
 
 def openapi_json() -> str:
     return json.dumps(document(application()), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def asyncapi_json() -> str:
+    return json.dumps(asyncapi.document(application()), indent=1, ensure_ascii=False) + "\n"
 
 
 def authorization_md() -> str:
@@ -173,6 +178,7 @@ WRITERS = {
     "settings.md": settings_md,
     "authorization.md": authorization_md,
     "openapi.json": openapi_json,
+    "asyncapi.json": asyncapi_json,
 }
 
 

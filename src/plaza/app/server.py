@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import math
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import cache
+from typing import Any
 
 import msgspec
 import uvicorn
@@ -24,7 +26,7 @@ from plaza.app.runtime import Runtime
 from plaza.app.site import DevelopmentController, SiteController
 from plaza.core.clock import Clock
 from plaza.core.crypto import Vault
-from plaza.core.http import ANONYMOUS, Authenticator, bind
+from plaza.core.http import ANONYMOUS, Authenticator, bind, openapi
 from plaza.core.http.authentication import Authentication, provide_actor, provide_caller
 from plaza.core.http.authorization import Authorization
 from plaza.core.http.cookies import OwnPages
@@ -32,11 +34,12 @@ from plaza.core.http.edge import Edge
 from plaza.core.http.health import HealthController
 from plaza.core.http.idempotency import MAX_BODY, Idempotency
 from plaza.core.http.limits import UNLIMITED, RequestLimits
-from plaza.core.http.openapi import DeclaredErrors, document
+from plaza.core.http.openapi import DeclaredErrors
 from plaza.core.http.problems import answer_problem
 from plaza.core.http.request import PlazaRequest, provide_client, provide_page
 from plaza.core.http.storage import StorageController
 from plaza.core.ratelimit import RateLimits
+from plaza.core.realtime import asyncapi
 from plaza.core.storage import LocalStorage
 from plaza.core.telemetry.tracing import traced
 from plaza.identity import IdentitySettings
@@ -46,7 +49,7 @@ _FOR_SCRIPTS = ["ETag", "Idempotency-Replayed", "RateLimit", "RateLimit-Policy",
 
 
 def litestar(runtime: Runtime) -> Litestar:
-    """The routes of every context. Its OpenAPI document is served as `document` finishes it."""
+    """The routes of every context, and the documents of them."""
     parts, plaza = runtime.parts, runtime.configuration.plaza
     controllers = [bind(each, parts, "app") for each in (SiteController, HealthController)]
     controllers += [bind(each, parts, context.name) for context in CONTEXTS for each in context.controllers]
@@ -61,16 +64,20 @@ def litestar(runtime: Runtime) -> Litestar:
         async with runtime.running("api"):
             yield
 
-    rendered: bytes | None = None
+    @cache
+    def rendered(write: Callable[[Litestar], Any]) -> bytes:
+        return msgspec.json.encode(write(app))
 
     @get("/schema/openapi.json", opt={**ANONYMOUS, **UNLIMITED}, include_in_schema=False)
-    async def openapi() -> Response[bytes]:
-        nonlocal rendered
-        rendered = rendered or msgspec.json.encode(document(app))
-        return Response(rendered, media_type="application/json")
+    async def openapi_json() -> Response[bytes]:
+        return Response(rendered(openapi.document), media_type="application/json")
+
+    @get("/schema/asyncapi.json", opt={**ANONYMOUS, **UNLIMITED}, include_in_schema=False)
+    async def asyncapi_json() -> Response[bytes]:
+        return Response(rendered(asyncapi.document), media_type="application/json")
 
     app = Litestar(
-        route_handlers=[*controllers, openapi, admin_site(parts)],
+        route_handlers=[*controllers, openapi_json, asyncapi_json, admin_site(parts)],
         lifespan=[lifespan],
         middleware=[
             DefineMiddleware(Authentication, authenticator=parts[Authenticator]),

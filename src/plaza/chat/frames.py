@@ -1,4 +1,5 @@
 """Frames of the socket: what clients say, what they are answered, and what tells them of changes. Told apart by `type`.
+`conversation_id` may be left out on `/ws/chat/{conversation_id}`.
 
 What has a seq is an entry of the log and arrives once, in order: `message.new`, `message.updated`, `message.deleted`,
 `reaction.changed` and `pin.changed`. `participant.changed` follows the entry that caused it; the others are passing and may be lost.
@@ -14,22 +15,16 @@ import msgspec
 
 from plaza.chat.schemas import MAX_SEQ, ConversationBody, MessageBody, MessageView
 from plaza.chat.schemas.presence import PresenceIds, Status
+from plaza.core.realtime import Ref, Said, Told
 from plaza.core.schemas import Input, View
 from plaza.domain_events.chat import ConversationId, MessageId
 from plaza.domain_events.identity import SessionId, UserId
 
-Ref: TypeAlias = str | int | None
-"""Made by the client, echoed in the answer."""
-
-
-class Said(Input, frozen=True, kw_only=True, tag_field="type"):
-    """What a client says. `conversation_id` may be left out on `/ws/chat/{conversation_id}`."""
-
-    ref: Ref = None
-
 
 class Authenticate(Said, frozen=True, kw_only=True, tag="auth"):
-    """The first frame of a socket that was opened with neither ticket nor header."""
+    """The first frame, within 5 s, of a socket that was opened with neither ticket nor header."""
+
+    answers = ("ready",)
 
     token: str
 
@@ -42,10 +37,16 @@ class ResumePoint(Input, frozen=True, kw_only=True):
 
 
 class Subscribe(Said, frozen=True, kw_only=True, tag="subscribe"):
+    """For resuming: all conversations are live without it. From sending it until `subscribed` a client ignores their frames."""
+
+    answers = ("subscribed", "error")
+
     conversations: Annotated[list[ResumePoint], msgspec.Meta(max_length=1000)]
 
 
 class SendMessage(Said, frozen=True, kw_only=True, tag="message.send"):
+    """`client_id` names the message for its sender for ever: sent again, it is acknowledged with the first message."""
+
     conversation_id: ConversationId | None = None
     client_id: UUID
     content: str
@@ -75,6 +76,8 @@ class MarkRead(Said, frozen=True, kw_only=True, tag="read"):
 class SetTyping(Said, frozen=True, kw_only=True, tag="typing"):
     """Not answered."""
 
+    answers = ()
+
     conversation_id: ConversationId | None = None
     is_typing: bool
 
@@ -90,7 +93,7 @@ class WatchPresence(Said, frozen=True, kw_only=True, tag="presence.watch"):
 
 
 class Ping(Said, frozen=True, kw_only=True, tag="ping"):
-    pass
+    answers = ("pong",)
 
 
 Saying: TypeAlias = (
@@ -107,7 +110,7 @@ Saying: TypeAlias = (
 )
 
 
-class Ready(View, frozen=True, kw_only=True, tag_field="type", tag="ready"):
+class Ready(Told, frozen=True, kw_only=True, tag="ready"):
     """The first frame of every socket: from now on all its conversations are live. A ping every `heartbeat_s` shows a dead line."""
 
     session_id: SessionId | None
@@ -115,7 +118,7 @@ class Ready(View, frozen=True, kw_only=True, tag_field="type", tag="ready"):
     heartbeat_s: int
 
 
-class Ack(View, frozen=True, kw_only=True, tag_field="type", tag="ack", omit_defaults=True):
+class Ack(Told, frozen=True, kw_only=True, tag="ack", omit_defaults=True):
     """Only after the commit. `added` answers a toggled reaction."""
 
     ref: Ref
@@ -123,7 +126,7 @@ class Ack(View, frozen=True, kw_only=True, tag_field="type", tag="ack", omit_def
     added: bool | msgspec.UnsetType = msgspec.UNSET
 
 
-class Refused(View, frozen=True, kw_only=True, tag_field="type", tag="error"):
+class Refused(Told, frozen=True, kw_only=True, tag="error"):
     """The socket stays open. `retry_after` is in seconds."""
 
     ref: Ref
@@ -132,7 +135,7 @@ class Refused(View, frozen=True, kw_only=True, tag_field="type", tag="error"):
     retry_after: float | msgspec.UnsetType = msgspec.UNSET
 
 
-class Pong(View, frozen=True, kw_only=True, tag_field="type", tag="pong"):
+class Pong(Told, frozen=True, kw_only=True, tag="pong"):
     ref: Ref
 
 
@@ -141,20 +144,20 @@ class SubscribedTo(View, frozen=True, kw_only=True):
     last_seq: int
 
 
-class Subscribed(View, frozen=True, kw_only=True, tag_field="type", tag="subscribed"):
+class Subscribed(Told, frozen=True, kw_only=True, tag="subscribed"):
     """Behind it comes every entry after the asked-for seqs, in order, then live ones."""
 
     ref: Ref
     conversations: list[SubscribedTo]
 
 
-class MessageNew(View, frozen=True, kw_only=True, tag_field="type", tag="message.new"):
+class MessageNew(Told, frozen=True, kw_only=True, tag="message.new"):
     conversation_id: ConversationId
     seq: int
     message: MessageBody
 
 
-class MessageUpdated(View, frozen=True, kw_only=True, tag_field="type", tag="message.updated"):
+class MessageUpdated(Told, frozen=True, kw_only=True, tag="message.updated"):
     """The message as it is when this is read: of several edits an early frame may show the last."""
 
     conversation_id: ConversationId
@@ -162,13 +165,13 @@ class MessageUpdated(View, frozen=True, kw_only=True, tag_field="type", tag="mes
     message: MessageBody
 
 
-class MessageDeleted(View, frozen=True, kw_only=True, tag_field="type", tag="message.deleted"):
+class MessageDeleted(Told, frozen=True, kw_only=True, tag="message.deleted"):
     conversation_id: ConversationId
     seq: int
     message_id: MessageId
 
 
-class ReactionChanged(View, frozen=True, kw_only=True, tag_field="type", tag="reaction.changed"):
+class ReactionChanged(Told, frozen=True, kw_only=True, tag="reaction.changed"):
     """`count` is how many have reacted with this emoji by now."""
 
     conversation_id: ConversationId
@@ -180,7 +183,7 @@ class ReactionChanged(View, frozen=True, kw_only=True, tag_field="type", tag="re
     count: int
 
 
-class PinChanged(View, frozen=True, kw_only=True, tag_field="type", tag="pin.changed"):
+class PinChanged(Told, frozen=True, kw_only=True, tag="pin.changed"):
     conversation_id: ConversationId
     seq: int
     message_id: MessageId
@@ -192,12 +195,12 @@ Logged: TypeAlias = MessageNew | MessageUpdated | MessageDeleted | ReactionChang
 """The entries of a log, and of the events feed."""
 
 
-class ConversationUpdated(View, frozen=True, kw_only=True, tag_field="type", tag="conversation.updated"):
+class ConversationUpdated(Told, frozen=True, kw_only=True, tag="conversation.updated"):
     conversation_id: ConversationId
     conversation: ConversationBody
 
 
-class ParticipantChanged(View, frozen=True, kw_only=True, tag_field="type", tag="participant.changed"):
+class ParticipantChanged(Told, frozen=True, kw_only=True, tag="participant.changed"):
     """`role` null: no longer part of it. Whoever is removed gets this about himself as the conversation's last frame."""
 
     conversation_id: ConversationId
@@ -205,13 +208,13 @@ class ParticipantChanged(View, frozen=True, kw_only=True, tag_field="type", tag=
     role: str | None
 
 
-class ReadUpdated(View, frozen=True, kw_only=True, tag_field="type", tag="read.updated"):
+class ReadUpdated(Told, frozen=True, kw_only=True, tag="read.updated"):
     conversation_id: ConversationId
     user_id: UserId
     up_to: int
 
 
-class DeliveredUpdated(View, frozen=True, kw_only=True, tag_field="type", tag="delivered.updated"):
+class DeliveredUpdated(Told, frozen=True, kw_only=True, tag="delivered.updated"):
     """Everything up to there was written to a device of this person. Only in small conversations; it comes up to a second later."""
 
     conversation_id: ConversationId
@@ -219,7 +222,7 @@ class DeliveredUpdated(View, frozen=True, kw_only=True, tag_field="type", tag="d
     up_to: int
 
 
-class UnreadChanged(View, frozen=True, kw_only=True, tag_field="type", tag="unread"):
+class UnreadChanged(Told, frozen=True, kw_only=True, tag="unread"):
     """To all devices of one person after his marker moved. New messages move no marker: clients count those themselves."""
 
     conversation_id: ConversationId
@@ -227,7 +230,7 @@ class UnreadChanged(View, frozen=True, kw_only=True, tag_field="type", tag="unre
     mentions: int
 
 
-class TypingChanged(View, frozen=True, kw_only=True, tag_field="type", tag="typing"):
+class TypingChanged(Told, frozen=True, kw_only=True, tag="typing"):
     """Holds for 6 s."""
 
     conversation_id: ConversationId
@@ -235,13 +238,13 @@ class TypingChanged(View, frozen=True, kw_only=True, tag_field="type", tag="typi
     is_typing: bool
 
 
-class PresenceChanged(View, frozen=True, kw_only=True, tag_field="type", tag="presence.changed"):
+class PresenceChanged(Told, frozen=True, kw_only=True, tag="presence.changed"):
     user_id: UserId
     status: Status
     last_seen_at: datetime | None
 
 
-class Sync(View, frozen=True, kw_only=True, tag_field="type", tag="sync"):
+class Sync(Told, frozen=True, kw_only=True, tag="sync"):
     """Something of the person's own has changed elsewhere: read `what` anew.
 
     It is one of drafts, saved, scheduled, mute, archive, blocks, invites.

@@ -27,7 +27,6 @@ from plaza.chat.frames import (
     Ping,
     Pong,
     Ready,
-    Ref,
     Refused,
     Saying,
     SendMessage,
@@ -57,7 +56,7 @@ from plaza.core.errors import (
 from plaza.core.http import ANONYMOUS
 from plaza.core.http.problems import as_domain_error
 from plaza.core.ratelimit import RateLimits
-from plaza.core.realtime import Close, Frame, Hub, Socket
+from plaza.core.realtime import MSGPACK, Close, Frame, Hub, Ref, Socket
 from plaza.core.result import DomainError
 from plaza.domain_events.chat import ConversationId, MessageId
 from plaza.domain_events.identity import SessionId, UserId
@@ -65,7 +64,6 @@ from plaza.identity import TokenStale
 
 log = structlog.get_logger(__name__)
 
-MSGPACK = "plaza.v1.msgpack"
 HEARTBEAT_S = 25
 AUTH_WITHIN_S = 5
 MALFORMED_TRIES = 3
@@ -96,10 +94,12 @@ class SocketController(Controller):
 
     @websocket("/ws", opt=ANONYMOUS)
     async def every_conversation(self, socket: Connection) -> None:
+        """All conversations of its user."""
         await self.serve(socket, None)
 
     @websocket("/ws/chat/{conversation_id:uuid}", opt=ANONYMOUS)
     async def one_conversation(self, socket: Connection, conversation_id: FromPath[UUID]) -> None:
+        """One conversation; it need not be named in frames."""
         await self.serve(socket, ConversationId(conversation_id))
 
     async def serve(self, connection: Connection, only: ConversationId | None) -> None:

@@ -1,7 +1,7 @@
 """The OpenAPI document says what can go wrong: a handler's error responses are those that its service methods declare.
 
 Two halves: `DeclaredErrors` writes them to the handlers while routes are registered, `document` finishes what Litestar generates
-(strict inputs, bearer authentication, no error shape but the Problem).
+(strict inputs, docstrings, bearer authentication, no error shape but the Problem).
 """
 
 from __future__ import annotations
@@ -107,9 +107,14 @@ def document(app: Litestar) -> dict[str, Any]:
     schema: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(app.openapi_schema.to_schema(), enc_hook=str))
     components = schema.setdefault("components", {})
     strict = {kind.__name__ for kind in _subclasses(Input)}
+    meanings = {
+        kind.__name__: kind.__doc__ for kind in _subclasses(msgspec.Struct) if kind.__module__.startswith("plaza.")
+    }
     for name, component in components.get("schemas", {}).items():
         if name.split("_")[-1] in strict or name in strict:
             component["additionalProperties"] = False
+        if meaning := meanings.get(name):
+            component["description"] = inspect.cleandoc(meaning)
     components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
     anonymous = {
         (route.path_format, method.lower())

@@ -1,7 +1,7 @@
 """Fan-out to sockets: ordered, complete and once, whatever becomes of the messages between processes.
 
     log      what the context that owns the log provides (TopicLog), and what it tells after a commit (Wake)
-    frames   a server frame, encoded once for all its readers
+    frames   what frames have in common; a server frame, encoded once for all its readers
     socket   one WebSocket: bounded queue, writer, close codes
     stream   the same over server-sent events
     topics   which socket gets which entry: order, gaps, who joined and left (no input or output)
@@ -12,7 +12,7 @@ Its owner sets `hub.log`; `hub.run()` lasts as long as the process.
 """
 
 from plaza.core.realtime.bus import Bus
-from plaza.core.realtime.frames import Frame
+from plaza.core.realtime.frames import MSGPACK, Frame, Ref, Said, Told
 from plaza.core.realtime.hub import Hub
 from plaza.core.realtime.log import Head, LogFrame, TopicLog, Wake
 from plaza.core.realtime.settings import RealtimeSettings
@@ -20,6 +20,7 @@ from plaza.core.realtime.socket import Close, Socket
 from plaza.core.realtime.stream import EventStream, Positions
 
 __all__ = [
+    "MSGPACK",
     "Bus",
     "Close",
     "EventStream",
@@ -29,7 +30,10 @@ __all__ = [
     "LogFrame",
     "Positions",
     "RealtimeSettings",
+    "Ref",
+    "Said",
     "Socket",
+    "Told",
     "TopicLog",
     "Wake",
 ]

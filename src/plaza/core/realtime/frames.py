@@ -1,11 +1,34 @@
-"""A server frame, encoded once for all its readers."""
+"""What all frames have in common, and a server frame as it goes out: encoded once for all its readers.
+
+docs/asyncapi.json is written from the subclasses of `Said` and `Told`.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar, TypeAlias
 from uuid import UUID
 
 import msgspec
+
+from plaza.core.schemas import Input, View
+
+MSGPACK = "plaza.v1.msgpack"
+"""The subprotocol of sockets that speak msgpack in binary messages instead of JSON in text."""
+
+Ref: TypeAlias = str | int | None
+"""Made by the client, echoed in the answer."""
+
+
+class Said(Input, frozen=True, kw_only=True, tag_field="type"):
+    """A frame of a client's. `answers` are the types of frames of which one answers it."""
+
+    answers: ClassVar[tuple[str, ...]] = ("ack", "error")
+
+    ref: Ref = None
+
+
+class Told(View, frozen=True, kw_only=True, tag_field="type"):
+    """A frame of the server's."""
 
 
 class Frame:

@@ -33,16 +33,25 @@ log = structlog.get_logger(__name__)
 
 
 class Close(IntEnum):
-    RESTART = 1012  # reason `retry_ms=<n>`
-    UNAUTHENTICATED = 4001
-    FORMER_MEMBER = 4003
-    NO_SUCH_TOPIC = 4004
-    SLOW_READER = 4008  # come back and resume
-    TOO_MANY_SOCKETS = 4009
-    MALFORMED = 4010  # a frame too large, or malformed three times
-    FLOOD = 4029
-    SESSION_ENDED = 4401
-    NOT_ADMITTED = 4403  # known, but not let in: an API key, somebody on the waitlist
+    """Why the server ends a socket: the code, and what it tells the client."""
+
+    meaning: str
+
+    RESTART = 1012, "come back; the reason is `retry_ms=<n>`, after so many milliseconds"
+    UNAUTHENTICATED = 4001, "the ticket or token is no good; the reason is the code of the refusal"
+    FORMER_MEMBER = 4003, "no longer part of this conversation"
+    NO_SUCH_TOPIC = 4004, "there is no such conversation"
+    SLOW_READER = 4008, "too much was left unread: come back and resume"
+    TOO_MANY_SOCKETS = 4009, "the user's oldest socket gives way to one too many"
+    MALFORMED = 4010, "a frame was too large, or the third was malformed"
+    FLOOD = 4029, "too many frames"
+    SESSION_ENDED = 4401, "the session has ended: log in again"
+    NOT_ADMITTED = 4403, "known, but not let in: an API key, somebody on the waitlist"
+
+    def __new__(cls, code: int, meaning: str) -> Close:
+        made = int.__new__(cls, code)
+        made._value_, made.meaning = code, meaning
+        return made
 
 
 class Socket:
