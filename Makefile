@@ -42,8 +42,9 @@ fmt: $(INSTALLED) ## Format, and fix what the linter can
 bench: $(INSTALLED) ## Measure the hot paths against a floor of the same run
 	$(BIN)/python -m bench $(ARGS)
 
-docs: $(INSTALLED) ## Write the generated parts of docs/
+docs: $(INSTALLED) ## Write the generated parts of docs/, and the client's structs from them
 	$(BIN)/plaza docs
+	$(BIN)/plaza dev client
 
 lock: $(INSTALLED) ## Resolve pyproject.toml into requirements.lock
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --all-extras --no-header --no-annotate --quiet \

@@ -79,6 +79,20 @@ def check_migrations() -> None:
         sys.exit(1)
 
 
+@dev.command("client")
+@click.option("--check", is_flag=True, help="Write nothing; exit 1 where a file is out of date.")
+def client(*, check: bool) -> None:
+    """Write the structs of plaza.client from docs/openapi.json and docs/asyncapi.json."""
+    from plaza.core.settings import find_root
+    from plaza.dev.client import write
+
+    stale = write(find_root(), check=check)
+    for path in stale:
+        click.echo(f"{'out of date' if check else 'written'}: {path}", err=True)
+    if check and stale:
+        sys.exit(1)
+
+
 @dev.command("demo")
 @asynchronous
 async def demo() -> None:
