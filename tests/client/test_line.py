@@ -15,11 +15,25 @@ from plaza.client.errors import LineClosed, SessionOver
 from plaza.client.frames import Close, MessageNew, ParticipantChanged, PresenceChanged, TypingChanged
 from plaza.core.realtime import Close as ServerClose
 from plaza.core.realtime import Hub
-from tests.client.somebody import Meet, Somebody, next_of, seqs, up_to
+from tests.client.somebody import Meet, Somebody
+from tests.support.listening import next_of, seqs, up_to
 from tests.support.outside import PASSWORD, PATIENCE_S, sign_up
 from tests.support.stage import Stage
 from tests.support.waiting import eventually
 from tests.support.wire import Wire
+
+EVERY_FRAME = {
+    *("MessageNew", "MessageUpdated", "MessageDeleted", "ReactionChanged", "PinChanged", "ConversationUpdated"),
+    *(
+        "ParticipantChanged",
+        "ReadUpdated",
+        "DeliveredUpdated",
+        "UnreadChanged",
+        "TypingChanged",
+        "PresenceChanged",
+        "Sync",
+    ),
+}
 
 
 @pytest.fixture
@@ -213,6 +227,32 @@ async def test_whom_it_watches_it_goes_on_watching(ada: Somebody, grace: Somebod
             await adas.show_as("dnd")
             while (await next_of(line, PresenceChanged)).status != "dnd":
                 pass
+
+
+async def test_every_frame_is_as_the_document_says(ada: Somebody, grace: Somebody, group: UUID, meet: Meet) -> None:
+    """One that was not would come as Unknown."""
+    joan = await meet("joan")
+    async with grace.plaza.line() as line, ada.plaza.line() as adas:
+        await line.watch(ada.id)
+        sent = await adas.send(group, "wheel")
+        await ada.plaza.messages.edit(group, sent.id, "cog")
+        await ada.plaza.messages.react(group, sent.id, "🦉")
+        await ada.plaza.messages.pin(group, sent.id)
+        await adas.typing(group)
+        await adas.show_as("dnd")
+        await adas.mark_read(group, sent.seq)
+        await line.mark_read(group, sent.seq)
+        await grace.plaza.outgoing.keep_draft(group, "and th")
+        await ada.plaza.conversations.change(group, title="Looms", slow_mode_s=0)
+        await ada.plaza.participants.add(group, joan.id)
+        await ada.plaza.messages.delete(group, sent.id)
+        last = await say(ada, group, 1)
+        heard = await up_to(line, group, last)
+        told = {type(each).__name__ for each in heard}
+        while not told >= EVERY_FRAME:
+            async with asyncio.timeout(PATIENCE_S):
+                told.add(type(await anext(line)).__name__)
+    assert told == EVERY_FRAME | {"Up"}
 
 
 async def test_markers_and_typing_are_told(ada: Somebody, grace: Somebody, group: UUID) -> None:

@@ -22,6 +22,7 @@ from tests.support.outside import PASSWORD, Person, Reader, Socket
 from tests.support.processes import ApiProcess, Installation, PlazaProcess
 from tests.support.servers import TestServers
 from tests.support.waiting import eventually
+from tests.support.wire import Wire
 
 # Nothing is slow here but what a test holds up, and that for as long as it likes.
 PATIENT = {
@@ -137,11 +138,15 @@ async def texts(person: Person, conversation: str) -> list[str]:
 
 async def test_in_a_rolling_restart_readers_miss_nothing(house: House) -> None:
     homes = list(zip(house.people, house.there, strict=True))
-    readers = [Reader(house.conversation, *pair) for pair in homes[:2]]
-    readers += [Reader(house.conversation, *reversed(pair)) for pair in homes[2:4]]
     load = Load(house.conversation)
-    listening = [asyncio.create_task(reader.listen()) for reader in readers]
-    async with asyncio.TaskGroup() as group:
+    ports = house.one.port, house.other.port
+    async with Wire(*ports) as one_first, Wire(*reversed(ports)) as other_first, asyncio.TaskGroup() as group:
+        wires = (one_first, one_first, other_first, other_first)
+        readers = [
+            Reader(house.conversation, person.plaza(wire.base_url))
+            for person, wire in zip(house.people, wires, strict=False)
+        ]
+        listening = [group.create_task(reader.listen()) for reader in readers]
         for pair in homes[4:]:
             group.create_task(load.somewhere(*pair))
         for api in (house.one, house.other):
@@ -151,16 +156,20 @@ async def test_in_a_rolling_restart_readers_miss_nothing(house: House) -> None:
             await api.start()
         await load.goes_on()
         load.is_over = True
+        history = [
+            (message["seq"], message["id"], message["content"])
+            for message in await house.people[0].history(house.conversation)
+        ]
+        for reader in readers:
+            await reader.reaches(history[-1][0])
+        for task in listening:
+            task.cancel()
 
-    history = [_essence(message) for message in await house.people[0].history(house.conversation)]
     for reader in readers:
-        await reader.reaches(history[-1][0])
-        assert [_essence(message) for message in reader.heard] == history
+        assert [(each.seq, str(each.id), each.content) for each in reader.heard] == history
         assert reader.closes
         for close in reader.closes:
             told_to_come_back(*close)
-    for task in listening:
-        task.cancel()
     stored = await texts(house.people[0], house.conversation)
     assert len(stored) == len(set(stored))
     assert load.answered <= set(stored)
@@ -253,10 +262,6 @@ async def register(http: httpx.AsyncClient) -> None:
     email = f"{uuid4().hex}@example.com"
     answer = await http.post("/api/v1/auth/registration", json={"email": email, "password": PASSWORD})
     assert answer.status_code == 202
-
-
-def _essence(message: dict[str, Any]) -> tuple[Any, ...]:
-    return message["seq"], message["id"], message["client_id"], message["content"]
 
 
 async def _newest(person: Person) -> str:

@@ -214,7 +214,7 @@ async def test_without_redis_people_talk_and_leave_but_do_not_come(house: House)
 
 async def test_without_postgres_everything_waits_for_it(house: House) -> None:
     ann, ben = house.ann, house.ben
-    reader = Reader(house.conversation, ben)
+    reader = Reader(house.conversation, ben.plaza())
     listening = asyncio.create_task(reader.listen())
     leaving, leaving_there = await house.another_session()
     before = await ann.say(house.conversation, "PostgreSQL is about to go")
@@ -234,7 +234,7 @@ async def test_without_postgres_everything_waits_for_it(house: House) -> None:
         await newcomer(house)
     await reader.reaches(after["seq"])
     listening.cancel()
-    assert [message["id"] for message in reader.heard] == [each["id"] for each in await ann.history(house.conversation)]
+    assert [str(each.id) for each in reader.heard] == [each["id"] for each in await ann.history(house.conversation)]
 
 
 async def test_without_both_nothing_breaks(house: House) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
+from tests.support.listening import seqs, up_to
 from tests.support.outside import PASSWORD, Person, sign_up
 from tests.support.stage import Stage
 
@@ -45,21 +46,16 @@ async def test_they_sign_up_and_talk_by_socket_and_rest(ada: Person, grace: Pers
 
 async def test_one_drops_off_and_resumes_without_gap_or_twin(ada: Person, grace: Person) -> None:
     conversation = await ada.conversation_with(grace)
-    async with grace.socket() as graces:
-        for n in range(5):
-            await ada.say(conversation, f"before {n}")
-        last_seen = (await graces.messages(5))[-1]["seq"]
-    for n in range(250):
-        await ada.say(conversation, f"away {n}")
-    async with grace.socket() as graces:
-        wanted = [{"id": conversation, "after_seq": last_seen}]
-        ref = await graces.send("subscribe", conversations=wanted)
-        answer = await graces.next("subscribed", ref=ref)
-        assert answer["conversations"][0]["last_seq"] >= last_seen + 250
-        live = await ada.say(conversation, "live again")
-        heard = await graces.messages(251)
-    assert [message["seq"] for message in heard] == list(range(last_seen + 1, live["seq"] + 1))
-    assert heard[-1]["content"] == "live again"
+    async with grace.plaza() as plaza:
+        async with plaza.line() as line:
+            before = [await ada.say(conversation, f"before {n}") for n in range(5)]
+            await up_to(line, UUID(conversation), before[-1]["seq"])
+        for n in range(250):
+            await ada.say(conversation, f"away {n}")
+        async with plaza.line(after=line.positions) as line:
+            live = await ada.say(conversation, "live again")
+            heard = await up_to(line, UUID(conversation), live["seq"])
+    assert seqs(heard, UUID(conversation)) == list(range(before[-1]["seq"] + 1, live["seq"] + 1))
 
 
 async def test_sending_again_with_the_same_client_id_gives_the_first_message_back(ada: Person, grace: Person) -> None:

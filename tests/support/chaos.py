@@ -13,17 +13,22 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any, Self
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
-import websockets
+import msgspec
 
-from tests.support.outside import Person, Socket, sign_up
-from tests.support.supervised import Cable, Supervised
+from plaza.client import Plaza, PlazaError, Up
+from plaza.client.errors import Failed, Unreachable
+from plaza.client.events import place_of
+from plaza.client.models import MessageView
+from tests.support.outside import sign_up
+from tests.support.supervised import Supervised
 from tests.support.waiting import eventually
+from tests.support.wire import Wire
 
 SENDERS, READERS = 8, 4
-TROUBLE = (OSError, TimeoutError, httpx.HTTPError, websockets.WebSocketException, KeyError, json.JSONDecodeError)
+TROUBLE = (httpx.HTTPError, KeyError, json.JSONDecodeError)
 ANSWER_S = 5  # then it is asked again
 SENDER_PAUSE_S, KILLER_PAUSE_S = 0.08, 2.5  # at most
 CHANGED = 0.2  # of the messages, now or later
@@ -47,11 +52,13 @@ class Chaos:
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        self.cable = await self._stack.enter_async_context(Cable(self.installation.port))
+        self.wire = await self._stack.enter_async_context(Wire(self.installation.port))
         people = [await sign_up(await self.client(), f"p{n}@example.com") for n in range(SENDERS + READERS)]
         self.conversation = await people[0].conversation_with(*people[1:], title="Under fire")
-        self.senders = [Sender(self, each, by_socket=n % 2 == 0) for n, each in enumerate(people[:SENDERS])]
-        self.readers = [Reader(self, each) for each in people[SENDERS:]]
+        self.judge = people[0].http
+        clients = [await self._stack.enter_async_context(each.plaza()) for each in people]
+        self.senders = [Sender(self, each, by_socket=n % 2 == 0) for n, each in enumerate(clients[:SENDERS])]
+        self.readers = [Reader(self, each) for each in clients[SENDERS:]]
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -59,8 +66,8 @@ class Chaos:
 
     async def client(self) -> httpx.AsyncClient:
         """Over the line that is cut."""
-        address = f"http://127.0.0.1:{self.cable.port}"
-        return await self._stack.enter_async_context(httpx.AsyncClient(base_url=address, timeout=ANSWER_S))
+        http = httpx.AsyncClient(base_url=self.wire.base_url, timeout=ANSWER_S)
+        return await self._stack.enter_async_context(http)
 
     async def rage(self, seconds: float) -> None:
         """Ends once everything runs again, everybody has said what he was saying, and the readers have heard it."""
@@ -84,7 +91,7 @@ class Chaos:
         path = f"/api/v1/chat/conversations/{self.conversation}/events"
         while True:
             after = found[-1]["seq"] if found else 0
-            answer = await self.senders[0].person.http.get(path, params={"after_seq": after, "limit": 100})
+            answer = await self.judge.get(path, params={"after_seq": after, "limit": 100})
             page = answer.raise_for_status().json()["items"]
             if not page:
                 return found
@@ -115,7 +122,7 @@ class Chaos:
                 victims = iter(self.random.sample(self.victims, len(self.victims)))
                 victim = next(victims)
             if victim == LINES:
-                self.cable.cut()
+                self.wire.cut()
                 self.counts[victim] += 1
             elif self.installation.kill(victim):
                 self.counts[victim] += 1
@@ -124,107 +131,63 @@ class Chaos:
 class Sender:
     """One message after the other, each with one client_id until it is acknowledged; now and then one of them is changed."""
 
-    def __init__(self, chaos: Chaos, person: Person, *, by_socket: bool) -> None:
-        self.chaos, self.person, self.by_socket = chaos, person, by_socket
-        self.mine: list[str] = []
+    def __init__(self, chaos: Chaos, plaza: Plaza, *, by_socket: bool) -> None:
+        self.chaos, self.plaza, self.by_socket = chaos, plaza, by_socket
+        self.mine: list[UUID] = []
 
     async def run(self) -> None:
-        while not self.chaos.stopping:
-            async with AsyncExitStack() as stack:
-                line = None
-                if self.by_socket:
-                    line = await self._tried(stack.enter_async_context(self.person.socket(by_ticket=False)))
-                    if line is None:
-                        await self._rest()
-                        continue
-                    self.chaos.counts["sockets of senders"] += 1
-                await self._speak(line)
+        async with AsyncExitStack() as stack:
+            send = self.plaza.messages.send
+            if self.by_socket:
+                send = (await stack.enter_async_context(self.plaza.line(everything=False))).send
+            while not self.chaos.stopping:
+                await self._say(send)
+                if self.chaos.random.random() < CHANGED:
+                    await self._change(self.chaos.random.choice(self.mine[-20:]))
+                await asyncio.sleep(self.chaos.random.uniform(0, SENDER_PAUSE_S))
 
-    async def _speak(self, line: Socket | None) -> None:
-        """Until the line breaks or everything is over."""
-        while not self.chaos.stopping:
-            was_at_once = await self._say(line, str(uuid4()))
-            if self.chaos.random.random() < CHANGED:
-                await self._tried(self._change(self.chaos.random.choice(self.mine[-20:])))
-            if line is not None and not was_at_once:
-                return
-            await self._rest()
-
-    async def _say(self, line: Socket | None, client_id: str) -> bool:
-        """Until it is acknowledged: first on the line, then over REST. Answers whether the first try did it."""
+    async def _say(self, send: Callable[..., Awaitable[MessageView]]) -> None:
+        client_id, message = uuid4(), None
         self.chaos.counts["sent"] += 1
-        message = await self._tried(self._by_rest(client_id) if line is None else self._by_socket(line, client_id))
-        was_at_once = message is not None
         while message is None:
-            await self._rest()
-            self.chaos.counts["resent"] += 1
-            message = await self._tried(self._by_rest(client_id))
-        self.chaos.acked[client_id] = message["seq"], message["id"]
-        self.mine.append(message["id"])
-        return was_at_once
+            try:
+                message = await send(self.chaos.conversation, "under fire", client_id=client_id)
+            except (Failed, Unreachable) as error:  # its patience is at an end, but not ours
+                assert error.status in (0, 503), error
+                self.chaos.counts["sent again"] += 1
+        self.chaos.acked[str(client_id)] = message.seq, str(message.id)
+        self.mine.append(message.id)
 
-    async def _by_rest(self, client_id: str) -> dict[str, Any]:
-        path = f"/api/v1/chat/conversations/{self.chaos.conversation}/messages"
-        answer = await self.person.http.post(path, json={"content": "by REST", "client_id": client_id})
-        assert answer.status_code in (200, 201, 503), answer.text
-        message: dict[str, Any] = answer.raise_for_status().json()
-        return message
-
-    async def _by_socket(self, line: Socket, client_id: str) -> dict[str, Any]:
-        line.seen.clear()
-        said = {"conversation_id": self.chaos.conversation, "client_id": client_id, "content": "by socket"}
-        message: dict[str, Any] = (await line.next("ack", ref=await line.send("message.send", **said)))["message"]
-        return message
-
-    async def _change(self, message_id: str) -> None:
+    async def _change(self, message: UUID) -> None:
         """Whatever is answered: it may have been deleted before, or edited too often."""
-        path = f"/api/v1/chat/conversations/{self.chaos.conversation}/messages/{message_id}"
-        http = self.person.http
-        changes: tuple[Callable[[], Awaitable[httpx.Response]], ...] = (
-            lambda: http.patch(path, json={"content": f"edited {uuid4()}"}),
-            lambda: http.post(f"{path}/reactions/toggle", json={"emoji": "👍"}),
-            lambda: http.delete(path),
+        messages, here = self.plaza.messages, self.chaos.conversation
+        changes: tuple[Callable[[], Awaitable[object]], ...] = (
+            lambda: messages.edit(here, message, f"edited {uuid4()}"),
+            lambda: messages.toggle(here, message, "👍"),
+            lambda: messages.delete(here, message),
         )
-        answer = await self.chaos.random.choices(changes, (4, 4, 1))[0]()
-        assert answer.status_code < 500 or answer.status_code == 503, answer.text
-        self.chaos.counts["changed"] += answer.is_success
-
-    async def _rest(self) -> None:
-        await asyncio.sleep(self.chaos.random.uniform(0, SENDER_PAUSE_S))
-
-    async def _tried(self, work: Awaitable[Any]) -> Any:
-        """None where it came to nothing, or nobody knows."""
         try:
-            async with asyncio.timeout(ANSWER_S):
-                return await work
-        except TROUBLE:
-            return None
+            await self.chaos.random.choices(changes, (4, 4, 1))[0]()
+        except PlazaError as error:
+            assert error.status < 500 or error.status == 503, error
+        else:
+            self.chaos.counts["changed"] += 1
 
 
 class Reader:
-    """All of the log, over as many sockets as it takes: each resumes after what was heard last."""
+    """All of the log, over as many sockets as it takes."""
 
-    def __init__(self, chaos: Chaos, person: Person) -> None:
-        self.chaos, self.person = chaos, person
+    def __init__(self, chaos: Chaos, plaza: Plaza) -> None:
+        self.chaos, self.plaza = chaos, plaza
         self.heard: list[tuple[Any, ...]] = []
 
     async def listen(self) -> None:
         """Until cancelled."""
-        while True:
-            try:
-                async with self.person.socket(by_ticket=False) as line:
-                    self.chaos.counts["sockets of readers"] += 1
-                    await self._follow(line)
-            except TROUBLE:
-                await asyncio.sleep(self.chaos.random.uniform(0, SENDER_PAUSE_S))
-
-    async def _follow(self, line: Socket) -> None:
-        wanted = [{"id": self.chaos.conversation, "after_seq": self.heard[-1][0] if self.heard else 0}]
-        await line.next("subscribed", ref=await line.send("subscribe", conversations=wanted))
-        while True:
-            frame = json.loads(await line.connection.recv())
-            if "seq" in frame and frame.get("conversation_id") == self.chaos.conversation:
-                self.heard.append(named(frame))
+        async with self.plaza.line(after={self.chaos.conversation: 0}, everything=False) as line:
+            async for event in line:
+                if place_of(event) is not None:
+                    self.heard.append(named(msgspec.to_builtins(event)))
+                self.chaos.counts["sockets of readers"] += isinstance(event, Up)
 
     async def reaches(self, seq: int) -> None:
         async def is_there() -> bool:

@@ -1,4 +1,4 @@
-"""People as the contract knows them: HTTP, sockets and the development outbox, nothing of the program's own code."""
+"""People as the contract knows them: HTTP, sockets and the development outbox, nothing of the program's own code but its client."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from itertools import cycle
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import websockets
 from websockets.asyncio.client import ClientConnection
+
+from plaza.client import Down, Plaza
+from plaza.client.frames import MessageNew
+from plaza.client.models import MessageBody
 
 PASSWORD = "correct horse battery staple"
 PATIENCE_S = 30  # for what must come; how fast it comes is measured elsewhere
@@ -80,6 +83,10 @@ class Person:
         http.headers["Authorization"] = self.http.headers["Authorization"]
         return Person(self.id, self.email, _address(http), http, self.refresh_token)
 
+    def plaza(self, base_url: str | None = None) -> Plaza:
+        """The client of apps, in the same session."""
+        return Plaza(base_url or self.base_url, access_token=self.http.headers["Authorization"].removeprefix("Bearer "))
+
     async def conversation_with(self, *others: Person, title: str | None = None) -> str:
         kind = "group" if title else "direct"
         body = {"kind": kind, "member_ids": [other.id for other in others], **({"title": title} if title else {})}
@@ -121,40 +128,28 @@ class Person:
 
 
 class Reader:
-    """Somebody who wants all of a conversation, over as many sockets as it takes: each resumes after what was heard last.
+    """Somebody who wants all of a conversation, by the client of apps. `heard` are its messages, `closes` how its sockets ended."""
 
-    `homes` are the same person at every address there is; where nobody serves, the next one is tried. `heard` is what came, as it came.
-    """
-
-    def __init__(self, conversation: str, *homes: Person) -> None:
-        self.conversation, self.homes = conversation, homes
-        self.heard: list[dict[str, Any]] = []
+    def __init__(self, conversation: str, plaza: Plaza) -> None:
+        self.conversation, self.plaza = conversation, plaza
+        self.heard: list[MessageBody] = []
         self.closes: list[tuple[int, str]] = []
 
     async def listen(self) -> None:
         """Until cancelled."""
-        for home in cycle(self.homes):
-            try:
-                async with home.socket(by_ticket=False) as line:
-                    await self._follow(line)
-            except websockets.ConnectionClosed as error:
-                if error.rcvd is not None:
-                    self.closes.append((error.rcvd.code, error.rcvd.reason))
-                    await asyncio.sleep(int(error.rcvd.reason.partition("retry_ms=")[2] or 0) / 1000)
-            except (OSError, TimeoutError, websockets.WebSocketException):
-                await asyncio.sleep(0.05)
+        async with self.plaza, self.plaza.line(after={self.conversation: 0}, everything=False) as line:
+            async for event in line:
+                match event:
+                    case MessageNew():
+                        self.heard.append(event.message)
+                    case Down():
+                        self.closes.append((event.code, event.reason))
 
     async def reaches(self, seq: int) -> None:
         """Until it was heard."""
         async with asyncio.timeout(PATIENCE_S):
-            while not self.heard or self.heard[-1]["seq"] < seq:
+            while not self.heard or self.heard[-1].seq < seq:
                 await asyncio.sleep(0.02)
-
-    async def _follow(self, line: Socket) -> None:
-        wanted = [{"id": self.conversation, "after_seq": self.heard[-1]["seq"] if self.heard else 0}]
-        await line.next("subscribed", ref=await line.send("subscribe", conversations=wanted))
-        while True:
-            self.heard.append((await line.next("message.new", conversation_id=self.conversation))["message"])
 
 
 @asynccontextmanager

@@ -71,6 +71,7 @@ class ApiProcess(PlazaProcess):
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         super().__init__(folder, "serve", PLAZA_PORT=str(port), **variables)
+        self.port: int = port
         self.base_url = f"http://127.0.0.1:{port}"
 
     async def start(self) -> None:

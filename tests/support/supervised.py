@@ -1,24 +1,19 @@
-"""`plaza up` in a folder of its own, whose children can be killed, and a line to it that can be cut."""
+"""`plaza up` in a folder of its own, whose children can be killed."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import os
 import signal
 import socket
-import struct
 import subprocess
 import sys
 from pathlib import Path
-from typing import Self
 
 import httpx
 
 REPOSITORY = Path(__file__).parents[2]
-CHUNK = 65_536
-_RESET_AT_CLOSE = struct.pack("ii", 1, 0)
 
 
 class Supervised:
@@ -83,46 +78,3 @@ class Supervised:
                 if parent == self.up.pid and command in words:
                     return int(entry.name)
         return None
-
-
-class Cable:
-    """A port of its own before that of a server. `cut` resets every connection on it, at both ends."""
-
-    def __init__(self, port: int) -> None:
-        self._to = port
-        self._ends: set[asyncio.StreamWriter] = set()
-
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._join, "127.0.0.1", 0)
-        self.port: int = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._server.close()
-        self.cut()
-
-    def cut(self) -> None:
-        for end in tuple(self._ends):
-            if end.is_closing():
-                continue
-            end.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_AT_CLOSE)
-            end.transport.abort()
-
-    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._to)
-        except OSError:
-            writer.transport.abort()
-            return
-        ends = {writer, far_writer}
-        self._ends |= ends
-        await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
-        self._ends -= ends
-
-
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError):
-        while data := await reader.read(CHUNK):
-            writer.write(data)
-            await writer.drain()
-    writer.close()

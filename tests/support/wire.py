@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
+
+_RESET_AT_CLOSE = struct.pack("ii", 1, 0)
 
 Ends = tuple[asyncio.StreamWriter, asyncio.StreamWriter]
 
@@ -87,4 +91,6 @@ class Wire:
 
 def _reset(ends: Ends) -> None:
     for writer in ends:
-        writer.transport.abort()
+        if not writer.is_closing():
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_AT_CLOSE)
+            writer.transport.abort()
