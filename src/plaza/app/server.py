@@ -39,7 +39,7 @@ from plaza.core.http.problems import answer_problem
 from plaza.core.http.request import PlazaRequest, provide_client, provide_page
 from plaza.core.http.storage import StorageController
 from plaza.core.ratelimit import RateLimits
-from plaza.core.realtime import asyncapi
+from plaza.core.realtime import DirectWebSocket, asyncapi
 from plaza.core.storage import LocalStorage
 from plaza.core.telemetry.tracing import traced
 from plaza.identity import IdentitySettings
@@ -127,7 +127,7 @@ class Server(uvicorn.Server):
                 port=plaza.port,
                 loop="uvloop",
                 http="httptools",
-                ws="websockets-sansio",
+                ws=DirectWebSocket,
                 ws_max_size=512 * 1024,  # ours is 128 KiB: what lies between is told apart from an attack
                 ws_ping_interval=25,
                 ws_ping_timeout=25,

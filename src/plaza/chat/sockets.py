@@ -56,7 +56,7 @@ from plaza.core.errors import (
 from plaza.core.http import ANONYMOUS
 from plaza.core.http.problems import as_domain_error
 from plaza.core.ratelimit import RateLimits
-from plaza.core.realtime import MSGPACK, Close, Frame, Hub, Ref, Socket
+from plaza.core.realtime import MSGPACK, Close, Frame, Hub, Ref, Socket, write_of
 from plaza.core.result import DomainError
 from plaza.domain_events.chat import ConversationId, MessageId
 from plaza.domain_events.identity import SessionId, UserId
@@ -121,6 +121,7 @@ class SocketController(Controller):
             session_id=actor.session_id,
             only=only,
             binary=codec.binary,
+            write=write_of(connection.scope),
         )
         try:
             await self._open(socket, actor)

@@ -45,13 +45,15 @@ steps = st.lists(
 
 
 class Reader(Peer):
-    """Knows how long each log was when it came, and when it was told `ready`."""
+    """Knows how long each log was when it came, and when it was told `ready`. Of what follows, some is taken at once."""
 
     before: dict[UUID, int]
     lengths: dict[UUID, int]
 
     def start(self) -> Peer:
         self.before = self._lengths()
+        log: Any = self.hub.log
+        self.takes = lambda: bool(self.got) and log.chance.random() < 0.5
         return super().start()
 
     async def _take(self, event: Any) -> None:

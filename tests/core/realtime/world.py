@@ -87,7 +87,7 @@ def encoded(type: str, topic: UUID | None = None, **fields: Any) -> bytes:
 
 
 class Peer:
-    """The other end of a socket. While `reads` is cleared the server cannot write."""
+    """The other end of a socket. While `reads` is cleared the server cannot write; `takes` tells whether a frame is taken at once."""
 
     def __init__(self, hub: Hub, user_id: UUID, **options: Any) -> None:
         self.hub = hub
@@ -98,7 +98,10 @@ class Peer:
         self.changed = asyncio.Event()
         self.sent: asyncio.Queue[Any] = asyncio.Queue()
         self.on_frame: Callable[[str | bytes], Any] = lambda _: None
+        self.takes: Callable[[], bool] = lambda: False
+        self.taken_at_once = 0
         options.setdefault("session_id", uuid7())
+        options.setdefault("write", self._take_at_once)
         self.socket = Socket(self.sent.get, self._take, hub.settings, user_id=user_id, **options)
         self.task: asyncio.Task[None] | None = None
 
@@ -117,6 +120,16 @@ class Peer:
             await self.socket.serve(self.on_frame)
         finally:
             self.hub.closed(self.socket)
+
+    def _take_at_once(self, frame: bytes) -> bool:
+        if not self.takes():
+            return False
+        head = {126: 4, 127: 10}.get(frame[1], 2)
+        is_binary = frame[0] & 15 == 2
+        self.got.append((msgspec.msgpack.decode if is_binary else msgspec.json.decode)(frame[head:]))
+        self.taken_at_once += 1
+        self.changed.set()
+        return True
 
     async def _take(self, event: Any) -> None:
         await self.reads.wait()

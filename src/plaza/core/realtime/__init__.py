@@ -1,12 +1,13 @@
 """Fan-out to sockets: ordered, complete and once, whatever becomes of the messages between processes.
 
-    log      what the context that owns the log provides (TopicLog), and what it tells after a commit (Wake)
-    frames   what frames have in common; a server frame, encoded once for all its readers
-    socket   one WebSocket: bounded queue, writer, close codes
-    stream   the same over server-sent events
-    topics   which socket gets which entry: order, gaps, who joined and left (no input or output)
-    bus      the one Redis channel between the processes
-    hub      all of it together: sweep, healing, resuming, limits, drain
+    log       what the context that owns the log provides (TopicLog), and what it tells after a commit (Wake)
+    frames    what frames have in common; a server frame, encoded once for all its readers
+    transport uvicorn's WebSocket, on which a frame can be written as it stands
+    socket    one WebSocket: bounded queue, writer, close codes
+    stream    the same over server-sent events
+    topics    which socket gets which entry: order, gaps, who joined and left (no input or output)
+    bus       the one Redis channel between the processes
+    hub       all of it together: sweep, healing, resuming, limits, drain
 
 Its owner sets `hub.log`; `hub.run()` lasts as long as the process.
 """
@@ -18,11 +19,13 @@ from plaza.core.realtime.log import Head, LogFrame, TopicLog, Wake
 from plaza.core.realtime.settings import RealtimeSettings
 from plaza.core.realtime.socket import Close, Socket
 from plaza.core.realtime.stream import EventStream, Positions
+from plaza.core.realtime.transport import DirectWebSocket, write_of
 
 __all__ = [
     "MSGPACK",
     "Bus",
     "Close",
+    "DirectWebSocket",
     "EventStream",
     "Frame",
     "Head",
@@ -36,4 +39,5 @@ __all__ = [
     "Told",
     "TopicLog",
     "Wake",
+    "write_of",
 ]

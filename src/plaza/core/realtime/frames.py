@@ -10,6 +10,7 @@ from uuid import UUID
 
 import msgspec
 
+from plaza.core.realtime.transport import framed
 from plaza.core.schemas import Input, View
 
 MSGPACK = "plaza.v1.msgpack"
@@ -32,24 +33,33 @@ class Told(View, frozen=True, kw_only=True, tag_field="type"):
 
 
 class Frame:
-    """JSON as it left the service. The ASGI event of each protocol is made at the first reader and shared by the others.
+    """JSON as it left the service. How it is spelled for a protocol is made at the first reader and shared by the others.
 
     `entry` names the topic and seq of the log's entry that it tells; with the last one of them the entry `is_whole`.
     """
 
-    __slots__ = ("_binary", "_text", "data", "entry", "is_whole")
+    __slots__ = ("_binary", "_text", "_wires", "data", "entry", "is_whole")
 
     def __init__(self, data: bytes, entry: tuple[UUID, int] | None = None, *, is_whole: bool = True) -> None:
         self.data, self.entry, self.is_whole = data, entry, is_whole
         self._text: dict[str, Any] | None = None
         self._binary: dict[str, Any] | None = None
+        self._wires: dict[bool, bytes] = {}
 
     @classmethod
     def of(cls, struct: msgspec.Struct) -> Frame:
         return cls(msgspec.json.encode(struct))
 
+    def wire(self, *, binary: bool) -> bytes:
+        """As it stands on the line."""
+        wire = self._wires.get(binary)
+        if wire is None:
+            payload = self.event(binary=True)["bytes"] if binary else self.data
+            wire = self._wires[binary] = framed(payload, binary=binary)
+        return wire
+
     def event(self, *, binary: bool) -> dict[str, Any]:
-        """For sockets with the msgpack subprotocol the same values, spelled in msgpack."""
+        """Of ASGI. For sockets with the msgpack subprotocol the same values, spelled in msgpack."""
         if binary:
             if self._binary is None:
                 packed = msgspec.msgpack.encode(msgspec.json.decode(self.data))

@@ -1,7 +1,7 @@
 """One WebSocket, over bare ASGI.
 
-An idle socket has a reader that waits and nothing else: no queue, no writer task, no database connection. A writer lives while there is
-something to write, and takes all that waits at once.
+An idle socket has a reader that waits and nothing else: no queue, no writer task, no database connection. What the line takes at once is
+written at once; a writer lives while something waits, and takes all of that together.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import structlog
 from plaza.core.ids import uuid7
 from plaza.core.realtime.frames import Frame
 from plaza.core.realtime.settings import RealtimeSettings
+from plaza.core.realtime.transport import Write
 from plaza.core.telemetry.metrics import FRAMES_SENT, SLOW_READERS
 
 if TYPE_CHECKING:  # topics imports sockets
@@ -69,6 +70,7 @@ class Socket:
         "_send",
         "_stopping",
         "_tasks",
+        "_write",
         "_writer",
         "binary",
         "id",
@@ -91,6 +93,7 @@ class Socket:
         session_id: UUID | None,
         only: UUID | None = None,
         binary: bool = False,
+        write: Write | None = None,
     ) -> None:
         self.id = uuid7()
         self.user_id, self.session_id, self.only, self.binary = user_id, session_id, only, binary
@@ -99,7 +102,7 @@ class Socket:
         # While its topics are being read: what was told about its user meanwhile, as topic -> (seq, has joined).
         self.noted: MutableMapping[UUID, tuple[int, bool]] | None = {}
         self.on_written: OnWritten | None = None
-        self._receive, self._send = receive, send
+        self._receive, self._send, self._write = receive, send, write
         self._queue: list[Frame] = []
         self._count = self._bytes = 0
         self._writer: asyncio.Task[None] | None = None
@@ -114,18 +117,34 @@ class Socket:
         return self._close is not None
 
     def push(self, *frames: Frame) -> None:
-        """Queues for the writer; whoever has let the queue run full is closed. Never waits."""
+        """To the line, or behind what waits for it; whoever has let the queue run full is closed. Never waits."""
         if self._close is not None:
             return
         for frame in frames:
-            self._count += 1
-            self._bytes += len(frame.data)
-            self._queue.append(frame)
+            if not self._put_at_once(frame):
+                self._count += 1
+                self._bytes += len(frame.data)
+                self._queue.append(frame)
+        if not self._queue:
+            return
         if not self._fits():
             SLOW_READERS.inc()
             self.close(Close.SLOW_READER, "resume")
         else:
             self._write_soon()
+
+    def _put_at_once(self, frame: Frame) -> bool:
+        if self._write is None or self._queue or self._writer is not None:
+            return False
+        if not self._write(frame.wire(binary=self.binary)):
+            return False
+        FRAMES_SENT.inc()
+        self._was_put(frame)
+        return True
+
+    def _was_put(self, frame: Frame) -> None:
+        if frame.entry is not None and frame.is_whole and self.on_written is not None:
+            self.on_written(self.user_id, *frame.entry)
 
     def has_room_for(self, count: int, size: int) -> bool:
         return self._count + count <= self.settings.queue_frames and self._bytes + size <= self.settings.queue_bytes
@@ -224,9 +243,9 @@ class Socket:
 
     def _write_soon(self) -> None:
         if self._writer is None:
-            self._writer = asyncio.create_task(self._write(), context=Context())
+            self._writer = asyncio.create_task(self._write_queue(), context=Context())
 
-    async def _write(self) -> None:
+    async def _write_queue(self) -> None:
         try:
             while self._queue:
                 batch, self._queue = self._queue, []
@@ -249,8 +268,7 @@ class Socket:
             await self._put(frame)
             self._count -= 1
             self._bytes -= len(frame.data)
-            if frame.entry is not None and frame.is_whole and self.on_written is not None:
-                self.on_written(self.user_id, *frame.entry)
+            self._was_put(frame)
             if self._roomy is not None and self._is_half_free():
                 self._let_go()
         FRAMES_SENT.inc(len(batch))

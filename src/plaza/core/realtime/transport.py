@@ -1,0 +1,54 @@
+"""uvicorn's WebSocket with a way past its protocol: what goes to many is framed once, and written to each line as it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.http11 import Request
+
+Write: TypeAlias = Callable[[bytes], bool]
+"""Takes a whole frame at once, or answers False: not now, or never again."""
+
+_EXTENSION = "plaza.write"
+_TEXT, _BINARY, _WHOLE = 1, 2, 0x80
+_ONE_BYTE, _TWO_BYTES, _EIGHT_BYTES = 125, 126, 127
+
+
+class DirectWebSocket(WebSocketsSansIOProtocol):
+    """Frames may be written beside the protocol because they carry no state: nothing is compressed (`ws_per_message_deflate` is off),
+    and no message is sent in parts."""
+
+    WAITING = (
+        64 * 1024
+    )  # bytes that may wait for the network; what comes behind them waits in the socket's bounded queue
+
+    def handle_connect(self, event: Request) -> None:
+        super().handle_connect(event)
+        if not self.handshake_complete:  # else it was refused, and has no scope
+            extensions: Any = self.scope["extensions"]
+            extensions[_EXTENSION] = self.write
+
+    def write(self, frame: bytes) -> bool:
+        is_open = self.handshake_complete and not (self.close_sent or self.disconnected or self.transport.is_closing())
+        if not is_open or self.transport.get_write_buffer_size() > self.WAITING:
+            return False
+        self.transport.write(frame)
+        return True
+
+
+def write_of(scope: Mapping[str, Any]) -> Write | None:
+    """None under another server."""
+    found: Write | None = (scope.get("extensions") or {}).get(_EXTENSION)
+    return found
+
+
+def framed(payload: bytes, *, binary: bool) -> bytes:
+    """As RFC 6455 (5.2) has it from servers: unmasked."""
+    size, first = len(payload), _WHOLE | (_BINARY if binary else _TEXT)
+    if size <= _ONE_BYTE:
+        return bytes((first, size)) + payload
+    if size < 1 << 16:
+        return bytes((first, _TWO_BYTES)) + size.to_bytes(2, "big") + payload
+    return bytes((first, _EIGHT_BYTES)) + size.to_bytes(8, "big") + payload
