@@ -98,6 +98,17 @@ class Window:
     def message(self, text: str) -> Locator:
         return self.part("message").filter(has=self.part("message-text").get_by_text(text, exact=True))
 
+    async def act(self, text: str, action: str, *, within: str = "messages") -> None:
+        """By a button of the message, else by its menu. The mouse goes away again."""
+        message = self.part(within).locator(self.message(text))
+        await message.hover()
+        if action in ("react", "action-thread"):
+            await message.get_by_test_id(action).click()
+        else:
+            await message.get_by_test_id("more").click()
+            await self.part(action).click()
+        await self.page.mouse.move(0, 0)
+
     async def is_sent(self, text: str) -> None:
         await expect(self.message(text)).to_have_attribute("data-state", "sent")
 

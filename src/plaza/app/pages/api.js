@@ -105,15 +105,8 @@ export class Api extends EventTarget {
 
   lookup = (text) => this.#authorized("POST", `${AUTH}/users/lookup`, text.includes("@") ? { email: text } : { username: text });
 
-  conversations = (cursor = null) => this.#authorized("GET", `${CHAT}/conversations?${query({ limit: 30, cursor })}`);
-  conversation = (id) => this.#authorized("GET", `${CHAT}/conversations/${id}`);
-  createConversation = (body) => this.#authorized("POST", `${CHAT}/conversations`, body);
-  messages = (id, { limit, beforeSeq = null }) =>
-    this.#authorized("GET", `${CHAT}/conversations/${id}/messages?${query({ limit, before_seq: beforeSeq })}`);
-  participants = (id, cursor = null) =>
-    this.#authorized("GET", `${CHAT}/conversations/${id}/participants?${query({ limit: 100, cursor })}`);
-  unread = () => this.#authorized("GET", `${CHAT}/unread`);
-  presence = (userIds) => this.#authorized("POST", `${CHAT}/presence/bulk`, { user_ids: userIds });
+  /** A route of `/api/v1/chat`. */
+  chat = (method, route, body) => this.#authorized(method, `${CHAT}/${route}`, body);
 
   async #authorized(method, path, body) {
     if (this.#accessToken === null || Date.now() > this.#expiresAt - RENEW_BEFORE_MS) await this.#refresh();
@@ -201,9 +194,4 @@ export class Api extends EventTarget {
       problem: answer ?? {},
     });
   }
-}
-
-function query(values) {
-  const given = Object.entries(values).filter(([, value]) => value !== null);
-  return new URLSearchParams(given.map(([name, value]) => [name, String(value)]));
 }

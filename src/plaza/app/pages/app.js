@@ -2,14 +2,31 @@
 
 import { Api } from "./api.js";
 import { mountAuth, takeLink } from "./auth.js";
+import { Blocks } from "./blocks.js";
+import { chatApi } from "./chat-api.js";
 import { byId } from "./dom.js";
+import { Drafts } from "./drafts.js";
+import { mountEmojiPicker } from "./emoji-picker.js";
+import { mountInvites, takeInvite } from "./invites.js";
+import { walkable } from "./menu.js";
 import { mountNewConversation } from "./new-conversation.js";
 import { Outbox } from "./outbox.js";
+import { mountOwnPresence } from "./own-presence.js";
+import { mountPanel } from "./panel.js";
+import { peopleActions } from "./people.js";
+import { mountPeoplePanel } from "./people-panel.js";
+import { mountPinsPanel } from "./pins-panel.js";
 import { Presence } from "./presence.js";
+import { mountRepliesPanel } from "./replies-panel.js";
+import { go, route } from "./route.js";
+import { mountSaved } from "./saved.js";
+import { mountSearch } from "./search.js";
 import { mountSidebar } from "./sidebar.js";
 import { RealtimeConnection } from "./socket.js";
 import { ChatStore } from "./store.js";
 import { mountThread } from "./thread.js";
+import { toast } from "./toast.js";
+import { Typing } from "./typing.js";
 
 const CONNECTION_TEXT = {
   connecting: "Connecting…",
@@ -37,6 +54,7 @@ function showScreen(name) {
 }
 
 async function start() {
+  takeInvite();
   const link = takeLink();
   const user = link === null ? await restore() : null;
   demo = await demoPeople;
@@ -67,27 +85,45 @@ function enter(user) {
   const me = { id: user.id, name, email: user.email, phone: user.phone };
   const lifetime = new AbortController();
   const { signal } = lifetime;
+  const chat = chatApi(api);
   const connection = new RealtimeConnection(() => api.socketTicket());
-  const outbox = new Outbox(me.id, async ({ conversation_id, client_id, content }) => {
-    const ack = await connection.request({ type: "message.send", conversation_id, client_id, content });
+  const outbox = new Outbox(me.id, async ({ conversation_id, client_id, parent_id, content }) => {
+    const ack = await connection.request({ type: "message.send", conversation_id, client_id, parent_id, content });
     store.acknowledge(ack.message);
   });
-  const store = new ChatStore({ me, api, connection, outbox });
-  const presence = new Presence(api, connection);
+  const store = new ChatStore({ me, api: chat, connection, outbox });
+  const known = { api: chat, connection, store };
+  const presence = new Presence(chat, connection);
+  const blocks = new Blocks(known);
+  const drafts = new Drafts(known);
+  const typing = new Typing(connection, store);
+  const people = peopleActions({ ...known, blocks });
 
   showScreen("chat");
   showConnection(connection, signal);
-  const parts = { store, outbox, presence, connection, signal };
+  mountEmojiPicker(signal);
+  walkable(byId("context-menu"), signal);
+  const parts = { ...known, outbox, presence, blocks, drafts, typing, people, go, lookup: api.lookup, signal };
+  const search = mountSearch(parts);
   const sidebar = mountSidebar(parts);
-  const thread = mountThread(parts);
-  const go = route({ store, sidebar, thread, signal });
+  const thread = mountThread({ ...parts, search });
+  const views = { thread: mountRepliesPanel(parts), people: mountPeoplePanel(parts), pins: mountPinsPanel(parts) };
+  const panel = mountPanel({ views, go, signal });
+  mountSaved(parts);
+  mountInvites(parts);
+  mountOwnPresence(parts);
+  route({ store, sidebar, thread, panel, signal });
   mountNewConversation({
-    api, store, demo, signal,
+    api: { lookup: api.lookup, createConversation: chat.createConversation }, store, demo, signal,
     onCreated(view) {
       store.add(view);
-      go(view.id);
+      go(`c/${view.id}`);
     },
   });
+  byId("screen-chat").addEventListener("click", ({ target }) => {
+    const isClip = target.closest('[data-action="attach"]');
+    if (isClip) toast("Files cannot be attached yet: that comes with the place where they are kept.");
+  }, { signal });
   byId("menu-second").hidden = demo === null;
   byId("menu-outbox").hidden = demo === null;
   byId("logout").addEventListener("click", async () => {
@@ -103,61 +139,15 @@ function enter(user) {
     lifetime.abort();
     connection.stop();
     api.forget();
+    panel.close();
     thread.close();
+    for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
     showScreen("auth");
     auth.open(notice);
   };
   api.addEventListener("ended", ({ detail }) => leave(detail), { signal });
   connection.addEventListener("ended", ({ detail }) => leave(detail), { signal });
   connection.start();
-}
-
-/** The address names what is open (`#/c/<id>`), so that back, reload and a bookmark work. */
-function route({ store, sidebar, thread, signal }) {
-  const wide = matchMedia("(min-width: 760px)");
-  let shown = null;
-
-  async function follow({ focus = true } = {}) {
-    const id = /^#\/c\/([\w-]+)$/u.exec(location.hash)?.[1] ?? null;
-    const before = shown;
-    shown = id;
-    sidebar.select(id);
-    byId("screen-chat").dataset.pane = id === null ? "list" : "thread";
-    if (id === null) {
-      thread.close();
-      if (focus) sidebar.focus(before);
-      return;
-    }
-    try {
-      const conversation = await store.adopt(id);
-      if (shown !== id || signal.aborted) return;
-      thread.open(conversation);
-      if (focus && wide.matches) thread.focusComposer();
-      else if (focus) byId("thread-title").focus();
-    } catch (error) {
-      if (shown === id) closeWith(error.message);
-    }
-  }
-
-  function closeWith(text) {
-    history.replaceState(null, "", "#/");
-    follow();
-    thread.close(text);
-  }
-
-  addEventListener("hashchange", () => follow(), { signal });
-  store.addEventListener("removed", ({ detail: id }) => {
-    if (id === shown) closeWith("You are no longer part of that conversation.");
-  }, { signal });
-  byId("skip").addEventListener("click", (event) => {
-    event.preventDefault();
-    byId("thread").focus();
-  }, { signal });
-  follow();
-
-  return (id) => {
-    location.hash = `#/c/${id}`;
-  };
 }
 
 function showConnection(connection, signal) {

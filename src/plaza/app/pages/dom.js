@@ -76,7 +76,7 @@ export function showFormError(form, error) {
   }
   summary.textContent = error.message;
   summary.hidden = false;
-  (first ?? form.querySelector("input")).focus();
+  (first ?? form.querySelector("input"))?.focus();
 }
 
 export function clearFormError(form) {

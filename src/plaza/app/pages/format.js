@@ -1,5 +1,7 @@
 // How times, people and system messages are written for people.
 
+import { plainText } from "./rich-text.js";
+
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const weekday = new Intl.DateTimeFormat(undefined, { weekday: "short" });
 const shortDate = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
@@ -15,6 +17,8 @@ const daysAgo = (date) => Math.round((startOfDay(new Date()) - startOfDay(date))
 
 export const clockTime = (iso) => clock.format(new Date(iso));
 export const exactTime = (iso) => dateAndTime.format(new Date(iso));
+/** "Today at 14:05" */
+export const dayAndTime = (iso) => `${dayLabel(iso)} at ${clockTime(iso)}`;
 export const dayKey = (iso) => startOfDay(new Date(iso)).toISOString();
 
 export function dayLabel(iso) {
@@ -29,7 +33,7 @@ export function listTime(iso) {
   return days < 7 ? weekday.format(date) : shortDate.format(date);
 }
 
-const STATUS = { online: "Online", away: "Away", dnd: "Do not disturb" };
+export const STATUS = { online: "Online", away: "Away", dnd: "Do not disturb" };
 
 export function presenceText(presence) {
   if (presence.status in STATUS) return STATUS[presence.status];
@@ -64,7 +68,20 @@ export function systemText(message, nameOf) {
   return write({ actor, subject: nameOf(data.user_id), role: data.role, title: data.title });
 }
 
-export function messageText(message, nameOf) {
-  if (message.type === "system") return systemText(message, nameOf);
-  return message.deleted_at ? "This message was deleted" : message.content;
+/** Without markup, for previews and for what is read out. `store` knows the names. */
+export function messageText(message, store) {
+  if (message.type === "system") return systemText(message, store.nameOf);
+  return message.deleted_at ? TOMBSTONE : plainText(message.content, store.nameInText);
 }
+
+export const TOMBSTONE = "This message was deleted";
+
+/** "one reply", "2 replies" */
+export const counted = (count, one, many = `${one}s`) => (count === 1 ? `1 ${one}` : `${count} ${many}`);
+
+export const typingText = (names) => {
+  if (names.length === 0) return "";
+  if (names.length === 1) return `${names[0]} is typing…`;
+  if (names.length === 2) return `${names[0]} and ${names[1]} are typing…`;
+  return `${names[0]}, ${names[1]} and ${counted(names.length - 2, "other")} are typing…`;
+};

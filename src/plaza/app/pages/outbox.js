@@ -3,9 +3,12 @@
 
 import { ConnectionLost } from "./socket.js";
 
+const WAITS = { SLOW_MODE: "Slow mode is on.", RATE_LIMITED: "You write faster than may be sent." };
+
 /**
- * Entries are {client_id, conversation_id, content, created_at, state: pending|failed, problem}. One message of a
- * conversation is under way at a time, so that they arrive in the order in which they were written.
+ * Entries are {client_id, conversation_id, parent_id, content, created_at, state: pending|failed, problem, until}. One
+ * message of a conversation is under way at a time, so that they arrive in the order in which they were written. One
+ * that must wait (slow mode, a flood) goes out by itself at `until`, and `problem` says why.
  * `deliver(entry)` sends one. Fires `change` events with the conversation's id.
  */
 export class Outbox extends EventTarget {
@@ -26,14 +29,16 @@ export class Outbox extends EventTarget {
     return this.#entries.filter((entry) => entry.conversation_id === conversationId);
   }
 
-  add(conversationId, content) {
+  add(conversationId, content, parentId = null) {
     this.#entries.push({
       client_id: uuid(),
       conversation_id: conversationId,
+      parent_id: parentId,
       content,
       created_at: new Date().toISOString(),
       state: "pending",
       problem: null,
+      until: null,
     });
     this.#changed(conversationId);
     this.#next(conversationId);
@@ -42,7 +47,7 @@ export class Outbox extends EventTarget {
   retry(clientId) {
     const entry = this.#find(clientId);
     if (entry === undefined) return;
-    Object.assign(entry, { state: "pending", problem: null });
+    Object.assign(entry, { state: "pending", problem: null, until: null });
     this.#changed(entry.conversation_id);
     this.#next(entry.conversation_id);
   }
@@ -78,13 +83,19 @@ export class Outbox extends EventTarget {
       this.remove(entry.client_id);
     } catch (error) {
       if (error instanceof ConnectionLost) pause = Infinity; // until flush()
-      else if (error.retryAfter) pause = error.retryAfter * 1000;
+      else if (error.retryAfter) pause = this.#wait(entry, error);
       else this.#fail(entry, error);
     }
     this.#underway.delete(conversationId);
     if (pause === Infinity) return;
     if (pause === 0) this.#next(conversationId);
     else this.#later(() => this.#next(conversationId), pause);
+  }
+
+  #wait(entry, { code, message, retryAfter }) {
+    Object.assign(entry, { until: Date.now() + retryAfter * 1000, problem: WAITS[code] ?? message });
+    this.#changed(entry.conversation_id);
+    return retryAfter * 1000;
   }
 
   #fail(entry, error) {

@@ -1,27 +1,31 @@
 // The rows of an open conversation: day and "new" dividers, system lines, messages joined into runs.
 
-import { clone, paintAvatar, part } from "./dom.js";
-import { clockTime, dayKey, dayLabel, exactTime, messageText, systemText } from "./format.js";
+import { clone, part } from "./dom.js";
+import { dayKey, dayLabel, messageText, systemText } from "./format.js";
+import { messageRow } from "./message-node.js";
 
 /** Messages of one sender within this time are one run: one name, one time. */
 const RUN_MS = 5 * 60_000;
 
 /**
- * `unreadAfter` is the read marker from when the conversation was opened, null for no divider; `online` words the
- * state of what is still to be sent; `live` lets what is new appear gently.
+ * `messages` are those of the log, `pending` those on their way. `unreadAfter` is the read marker from when the
+ * conversation was opened, null for no divider; `seenUpTo` is how far the other one of a direct conversation has read;
+ * `isHidden(message)` holds for what blocked people wrote; `live` lets what is new appear gently. `thread` is
+ * set where the rows are the replies to one message.
  */
-export function messageRows({ conversation, pending, store, unreadAfter, online, live }) {
+export function messageRows({
+  conversation, messages, pending, store, unreadAfter = null, seenUpTo = 0, isHidden, online, live, thread = false,
+}) {
   const me = store.me.id;
   const waiting = pending.map((entry) => ({ ...entry, type: "text", sender_id: me, pending: entry }));
-  const all = [...conversation.messages, ...waiting];
-  const seenUpTo = conversation.kind === "direct" ? peerMarker(conversation) : 0;
-  const lastMine = conversation.messages.findLast((message) => message.sender_id === me && message.type === "text");
+  const all = [...messages, ...waiting];
+  const lastMine = messages.findLast((message) => message.sender_id === me && message.type === "text");
   const rows = [];
   let divided = unreadAfter === null;
   all.forEach((message, index) => {
     const before = all[index - 1];
     const newDay = !before || dayKey(before.created_at) !== dayKey(message.created_at);
-    if (newDay) rows.push(divider(`day-${dayKey(message.created_at)}`, dayLabel(message.created_at), "day"));
+    if (newDay && !thread) rows.push(divider(`day-${dayKey(message.created_at)}`, dayLabel(message.created_at), "day"));
     const firstUnread = !divided && message.type === "text" && message.seq > unreadAfter && message.sender_id !== me;
     if (firstUnread) {
       rows.push(divider("new", "New", "new"));
@@ -33,32 +37,37 @@ export function messageRows({ conversation, pending, store, unreadAfter, online,
     }
     const mine = message.sender_id === me;
     rows.push(messageRow(message, {
+      store,
       mine,
       author: mine || conversation.kind === "direct" ? "" : store.nameOf(message.sender_id),
-      text: messageText(message, store.nameOf),
+      quote: thread || !message.parent_id ? null : quoteOf(message.parent_id, conversation, store, isHidden),
+      replies: thread ? 0 : message.reply_count ?? 0,
+      isHidden: isHidden(message),
       first: newDay || firstUnread || !sameRun(before, message),
       last: !all[index + 1] || !sameRun(message, all[index + 1]),
-      state: stateOf(message, { online, seen: message === lastMine && message.seq <= seenUpTo }),
+      isSeen: message === lastMine && message.seq <= seenUpTo,
+      online,
       live,
     }));
   });
   return rows;
 }
 
-function peerMarker(conversation) {
+export function peerMarker(conversation) {
   return conversation.participants?.get(conversation.peer?.user_id)?.last_read_seq ?? 0;
+}
+
+/** What a reply answers, in short. It stays where it was said, so that nobody has to look for it in threads. */
+function quoteOf(rootId, conversation, store, isHidden) {
+  const root = conversation.history.find(rootId);
+  if (root === undefined || isHidden(root)) return "In a thread";
+  return `${store.nameOf(root.sender_id)}: ${messageText(root, store)}`.slice(0, 120);
 }
 
 function sameRun(a, b) {
   return a.type === "text" && b.type === "text" && a.sender_id === b.sender_id
+    && (a.parent_id ?? null) === (b.parent_id ?? null)
     && new Date(b.created_at) - new Date(a.created_at) < RUN_MS && dayKey(a.created_at) === dayKey(b.created_at);
-}
-
-function stateOf({ pending, edited_at: editedAt, deleted_at: deletedAt }, { online, seen }) {
-  if (pending?.state === "failed") return { name: "failed", text: `Not sent. ${pending.problem}` };
-  if (pending) return { name: "pending", text: online ? "Sending…" : "Waiting for the connection" };
-  if (deletedAt) return { name: "deleted", text: "" };
-  return { name: "sent", text: [editedAt && "edited", seen && "seen"].filter(Boolean).join(" · ") };
 }
 
 function divider(key, text, kind) {
@@ -80,47 +89,8 @@ function systemRow(message, nameOf) {
     signature: text,
     make: () => clone("system-template"),
     update: (node) => {
+      node.dataset.messageId = message.id;
       part(node, "text").textContent = text;
     },
   };
-}
-
-function messageRow(message, shown) {
-  const { live, ...painted } = shown;
-  return {
-    // A sent message keeps the node that it had while pending.
-    key: shown.mine && message.client_id ? `client-${message.client_id}` : message.id,
-    signature: JSON.stringify([painted, message.created_at]),
-    make() {
-      const node = clone("message-template");
-      node.classList.toggle("arriving", live);
-      return node;
-    },
-    update: (node) => paint(node, message, shown),
-  };
-}
-
-function paint(node, message, { mine, author, text, first, last, state }) {
-  node.classList.toggle("mine", mine);
-  node.classList.toggle("first", first);
-  node.classList.toggle("last", last);
-  node.dataset.state = state.name;
-  node.dataset.clientId = message.client_id ?? "";
-  if (message.id) {
-    node.dataset.messageId = message.id;
-    node.dataset.seq = String(message.seq);
-  }
-  const avatar = part(node, "avatar");
-  avatar.hidden = author === "";
-  if (author && first) paintAvatar(avatar, { name: author });
-  const name = part(node, "author");
-  name.textContent = mine ? "You" : author;
-  name.classList.toggle("visually-hidden", mine || !first);
-  part(node, "text").textContent = text;
-  const time = part(node, "time");
-  time.dateTime = message.created_at;
-  time.title = exactTime(message.created_at);
-  time.textContent = clockTime(message.created_at);
-  part(node, "state").textContent = state.text;
-  for (const button of node.querySelectorAll("[data-action]")) button.hidden = state.name !== "failed";
 }

@@ -83,6 +83,11 @@ export class RealtimeConnection extends EventTarget {
     });
   }
 
+  /** Says what is not answered, and may be lost. */
+  tell(frame) {
+    if (this.state === "online") this.#socket.send(JSON.stringify(frame));
+  }
+
   async #connect() {
     clearTimeout(this.#retryTimer);
     this.#retryTimer = null;

@@ -3,15 +3,18 @@
 // Every durable change of a conversation has the next seq. `conversation.seq` is the last one that was applied:
 // an older frame is a repetition, a newer one than the next shows a gap, and the server is asked to fill it.
 
-const HISTORY_PAGE = 40;
+import { Badges } from "./badges.js";
+import { History } from "./history.js";
+import { changed } from "./message-list.js";
+
 const SUBSCRIBE_AT_ONCE = 200;
-const UNREAD_SETTLES_MS = 1_000;
 
 /**
- * A conversation is the server's view with, besides, `seq`, `messages` (oldest first; null until opened),
- * `hasOlder` and `participants` (Map by user id; null until asked for).
+ * A conversation is the server's view with, besides, `seq`, `history` (what is loaded of it) and `participants` (Map by
+ * user id; null until asked for).
  * Events: `list` (order, badges or previews changed), `conversation` (detail: id), `message` (detail:
- * {conversation, message}: somebody else's words arrived live), `removed` (detail: id).
+ * {conversation, message}: somebody else's words arrived live), `logged` (detail: {conversation, frame}: an entry of
+ * the log, after it was applied), `sync` (detail: what of the person's own changed elsewhere), `removed` (detail: id).
  */
 export class ChatStore extends EventTarget {
   conversations = new Map();
@@ -21,12 +24,10 @@ export class ChatStore extends EventTarget {
   #api;
   #connection;
   #outbox;
-  #unread = new Map();
+  #badges;
   #resuming = new Map();
   #resumes = 0;
   #adopting = new Map();
-  #reads = 0;
-  #unreadTimer = null;
   #listing = null;
 
   constructor({ me, api, connection, outbox }) {
@@ -35,6 +36,7 @@ export class ChatStore extends EventTarget {
     this.#api = api;
     this.#connection = connection;
     this.#outbox = outbox;
+    this.#badges = new Badges(api.unread, () => this.dispatchEvent(new Event("list")));
     this.names.set(me.id, me.name);
     connection.addEventListener("ready", () => this.#resumeAll());
     connection.addEventListener("frame", ({ detail }) => this.#apply(detail));
@@ -44,8 +46,11 @@ export class ChatStore extends EventTarget {
   /** Former members are in no list of participants, so that their names may not be known. */
   nameOf = (userId) => (userId === this.me.id ? "You" : this.names.get(userId) ?? "Former member");
 
+  /** In texts the reader has a name like everybody. */
+  nameInText = (userId) => (userId === this.me.id ? this.me.name : this.nameOf(userId));
+
   titleOf = (conversation) =>
-    conversation.kind === "direct" ? conversation.peer?.display_name ?? "Former member" : conversation.title;
+    conversation.kind === "direct" ? conversation.peer?.display_name || "Former member" : conversation.title;
 
   /** Most recently active first, of the same moment the newest: the server's own order. */
   get ordered() {
@@ -53,11 +58,12 @@ export class ChatStore extends EventTarget {
     return [...this.conversations.values()].sort((a, b) => (place(a) < place(b) ? 1 : -1));
   }
 
+  /** Muted conversations count only where they name the reader. */
   get totalUnread() {
-    return [...this.#unread.values()].reduce((total, count) => total + count, 0);
+    return this.#badges.total((id) => !isMuted(this.conversations.get(id)));
   }
 
-  unreadOf = (id) => this.#unread.get(id) ?? 0;
+  badgeOf = (id) => this.#badges.of(id);
 
   /** The list's first pages again, as many as are shown; one at a time. */
   refreshList() {
@@ -89,6 +95,12 @@ export class ChatStore extends EventTarget {
     return conversation;
   }
 
+  /** What this person set or did there, as the server answered. */
+  update(view) {
+    this.#merge(view);
+    this.#changed(view.id);
+  }
+
   async loadParticipants(conversation) {
     const found = new Map();
     let cursor = null;
@@ -101,27 +113,29 @@ export class ChatStore extends EventTarget {
       cursor = page.next_cursor;
     } while (cursor);
     conversation.participants = found;
+    conversation.participant_count = found.size;
     this.#changed(conversation.id);
   }
 
-  async loadHistory(conversation) {
-    const older = conversation.messages !== null;
-    const beforeSeq = conversation.messages?.[0]?.seq ?? null;
-    const page = await this.#api.messages(conversation.id, { limit: HISTORY_PAGE, beforeSeq });
-    if (!older) conversation.messages = [];
-    for (const message of page.items) this.#place(conversation, message);
-    conversation.hasOlder = page.next_cursor !== null;
+  /** `which`: latest, older, newer. */
+  async loadHistory(conversation, which) {
+    await conversation.history[which]();
+    this.#changed(conversation.id);
+  }
+
+  async loadAround(conversation, seq) {
+    await conversation.history.around(seq);
     this.#changed(conversation.id);
   }
 
   /** Others' messages up to the newest one were seen. The marker is set back if the server did not hear of it. */
   async markSeen(conversation) {
-    const last = conversation.messages?.findLast((message) => message.sender_id !== this.me.id);
+    const { items, hasNewer } = conversation.history;
+    const last = hasNewer ? undefined : items?.findLast((message) => message.sender_id !== this.me.id);
     const before = conversation.my.last_read_seq;
     if (!last || last.seq <= before || this.#connection.state !== "online") return;
-    this.#reads += 1;
     conversation.my.last_read_seq = last.seq;
-    this.#setUnread(conversation.id, 0);
+    this.#badges.clear(conversation.id);
     try {
       await this.#connection.request({ type: "read", conversation_id: conversation.id, seq: last.seq });
     } catch {
@@ -129,7 +143,14 @@ export class ChatStore extends EventTarget {
     }
   }
 
-  /** The server's own view of a message that this person sent. */
+  /** From this message on it is as if nothing had been read. */
+  async markUnread(conversation, message) {
+    const state = await this.#api.markUnread(conversation.id, message.seq - 1);
+    conversation.my.last_read_seq = state.last_read_seq;
+    this.#badges.set(conversation.id, state);
+  }
+
+  /** The server's own view of a message of this person: sent, edited, or marked. */
   acknowledge(message) {
     const conversation = this.conversations.get(message.conversation_id);
     if (conversation === undefined) return;
@@ -137,7 +158,15 @@ export class ChatStore extends EventTarget {
     if (message.seq > (conversation.last_message?.seq ?? 0)) {
       Object.assign(conversation, { last_message: message, last_message_at: message.created_at });
     }
+    this.dispatchEvent(new CustomEvent("acknowledged", { detail: { conversation, message } }));
     this.#changed(conversation.id);
+  }
+
+  /** Changes what is held of a message, until the server says more of it. */
+  touch(message, change) {
+    const conversation = this.conversations.get(message.conversation_id);
+    conversation?.history.list?.change(message.id, change);
+    this.#changed(message.conversation_id);
   }
 
   async #readList() {
@@ -153,7 +182,7 @@ export class ChatStore extends EventTarget {
       cursor = page.next_cursor;
     } while (cursor && seen < wanted);
     if (cursor === null) for (const id of gone) this.#remove(id);
-    await this.#readUnread();
+    this.#badges.settle();
   }
 
   #admit(page) {
@@ -167,7 +196,8 @@ export class ChatStore extends EventTarget {
   #merge(view) {
     let conversation = this.conversations.get(view.id);
     if (conversation === undefined) {
-      conversation = { ...view, seq: view.last_seq, messages: null, hasOlder: false, participants: null };
+      const history = new History(this.me.id, (span) => this.#api.messages(view.id, span));
+      conversation = { ...view, seq: view.last_seq, history, participants: null };
       this.conversations.set(view.id, conversation);
     } else {
       // A frame's view lacks what is personal, and a slow answer must not put an older message on top.
@@ -178,7 +208,7 @@ export class ChatStore extends EventTarget {
       }
     }
     if (view.peer) this.names.set(view.peer.user_id, view.peer.display_name);
-    if (view.my) this.#unread.set(view.id, view.my.unread);
+    if (view.my) this.#badges.set(view.id, view.my);
     return conversation;
   }
 
@@ -206,13 +236,18 @@ export class ChatStore extends EventTarget {
   }
 
   #apply(frame) {
+    if (frame.type === "sync") {
+      this.dispatchEvent(new CustomEvent("sync", { detail: frame.what }));
+      if (frame.what === "mute" || frame.what === "archive") this.refreshList().catch(() => {}); // so does the next `ready`
+      return;
+    }
     const id = frame.conversation_id ?? frame.message?.conversation_id ?? frame.conversation?.id;
     if (id === undefined) return;
     const conversation = this.conversations.get(id);
     if (frame.type === "unread") {
-      this.#setUnread(id, frame.unread);
+      this.#badges.set(id, frame);
     } else if (conversation === undefined) {
-      this.adopt(id).catch(() => {}); // not a member (any more): nothing to show
+      if (frame.type !== "typing") this.adopt(id).catch(() => {}); // not a member (any more): nothing to show
     } else if (frame.seq === undefined) {
       this.#applyPassing(conversation, frame);
     } else if (!this.#resuming.has(id) && frame.seq > conversation.seq) {
@@ -223,26 +258,38 @@ export class ChatStore extends EventTarget {
       }
       conversation.seq = frame.seq;
       this.#applyLogged(conversation, frame);
+      this.dispatchEvent(new CustomEvent("logged", { detail: { conversation, frame } }));
       this.#changed(id);
     }
   }
 
   #applyLogged(conversation, frame) {
+    const { history } = conversation;
     if (frame.type === "message.new") {
-      this.#place(conversation, frame.message);
-      conversation.last_message = frame.message;
-      conversation.last_message_at = frame.message.created_at;
-      if (frame.message.sender_id !== this.me.id) {
-        this.#countUnread(conversation, frame.message);
-        this.dispatchEvent(new CustomEvent("message", { detail: { conversation, message: frame.message } }));
+      const { message } = frame;
+      if (message.sender_id === this.me.id) this.#outbox.remove(message.client_id);
+      this.#countReply(history, message.parent_id, +1);
+      conversation.last_message = message;
+      conversation.last_message_at = message.created_at;
+      if (message.sender_id !== this.me.id) {
+        this.#countUnread(conversation, message);
+        this.dispatchEvent(new CustomEvent("message", { detail: { conversation, message } }));
       }
-    } else if (frame.type === "message.updated") {
-      this.#replace(conversation, frame.message);
     } else if (frame.type === "message.deleted") {
-      const deletedAt = frame.deleted_at ?? new Date().toISOString();
-      this.#replace(conversation, { id: frame.message_id, content: "", deleted_at: deletedAt });
-      this.#unreadMayHaveChanged();
+      const gone = history.find(frame.message_id);
+      if (!gone?.deleted_at) this.#countReply(history, gone?.parent_id, -1);
+      this.#badges.settle();
+    } else if (frame.type === "message.updated" && frame.message.seq > conversation.my.last_read_seq) {
+      this.#badges.settle(); // it may name the reader now
     }
+    history.hear(frame);
+    const last = conversation.last_message;
+    if (last?.id === (frame.message_id ?? frame.message.id)) conversation.last_message = changed(last, frame, this.me.id);
+  }
+
+  /** Replies take no seq on their root; its count is exact again whenever the thread is opened. */
+  #countReply(history, rootId, by) {
+    if (rootId) history.list?.change(rootId, (root) => ({ reply_count: Math.max(0, root.reply_count + by) }));
   }
 
   #applyPassing(conversation, frame) {
@@ -253,11 +300,12 @@ export class ChatStore extends EventTarget {
         this.#remove(conversation.id);
         return;
       }
+      if (frame.user_id === this.me.id) conversation.my.role = frame.role;
       if (conversation.participants) this.loadParticipants(conversation).catch(() => {}); // the old list stays
     } else if (frame.type === "read.updated") {
       if (frame.user_id === this.me.id) {
         conversation.my.last_read_seq = Math.max(conversation.my.last_read_seq, frame.up_to);
-        this.#unreadMayHaveChanged();
+        this.#badges.settle();
       }
       const participant = conversation.participants?.get(frame.user_id);
       if (participant) participant.last_read_seq = Math.max(participant.last_read_seq, frame.up_to);
@@ -267,58 +315,23 @@ export class ChatStore extends EventTarget {
     this.#changed(conversation.id);
   }
 
-  /** Puts a message in its place by seq, or over its older self; a pending one that it answers is done. */
+  /** A pending message that this one answers is done. */
   #place(conversation, message) {
     if (message.sender_id === this.me.id && message.client_id) this.#outbox.remove(message.client_id);
-    const list = conversation.messages;
-    if (list === null) return;
-    const at = list.findLastIndex((other) => other.seq <= message.seq);
-    if (at >= 0 && list[at].id === message.id) list[at] = { ...list[at], ...message };
-    else list.splice(at + 1, 0, message);
+    const { history } = conversation;
+    if (history.find(message.id) || !history.hasNewer) history.list?.place(message);
   }
 
-  #replace(conversation, change) {
-    const at = conversation.messages?.findIndex((message) => message.id === change.id) ?? -1;
-    if (at >= 0) conversation.messages[at] = { ...conversation.messages[at], ...change };
-    if (conversation.last_message?.id === change.id) {
-      conversation.last_message = { ...conversation.last_message, ...change };
-    }
-  }
-
-  #setUnread(id, count) {
-    this.#unread.set(id, count);
-    this.dispatchEvent(new Event("list"));
-  }
-
-  /** Counted at once for the eye; while the list is being read anew, its answer counts this message already. */
+  /** While the list is being read anew, its answer counts this message already. */
   #countUnread(conversation, message) {
     const counts = message.type === "text" && message.seq > conversation.my.last_read_seq && this.#listing === null;
-    if (counts) this.#setUnread(conversation.id, this.unreadOf(conversation.id) + 1);
-    this.#unreadMayHaveChanged();
-  }
-
-  /** The server's count is the true one; one question answers for all changes of a moment. */
-  #unreadMayHaveChanged() {
-    this.#unreadTimer ??= setTimeout(() => {
-      this.#unreadTimer = null;
-      this.#readUnread().catch(() => {}); // the next change or `ready` asks again
-    }, UNREAD_SETTLES_MS);
-  }
-
-  async #readUnread() {
-    const reads = this.#reads;
-    const { conversations } = await this.#api.unread();
-    if (reads !== this.#reads) {
-      this.#unreadMayHaveChanged(); // something was read meanwhile, the answer may be older than that
-      return;
-    }
-    this.#unread = new Map(conversations.map((entry) => [entry.conversation_id, entry.unread]));
-    this.dispatchEvent(new Event("list"));
+    if (counts) this.#badges.add(conversation.id, { isMention: message.mentions.includes(this.me.id) });
+    this.#badges.settle();
   }
 
   #remove(id) {
     this.conversations.delete(id);
-    this.#unread.delete(id);
+    this.#badges.forget(id);
     this.dispatchEvent(new Event("list"));
     this.dispatchEvent(new CustomEvent("removed", { detail: id }));
   }
@@ -328,3 +341,5 @@ export class ChatStore extends EventTarget {
     this.dispatchEvent(new Event("list"));
   }
 }
+
+export const isMuted = (conversation) => Date.parse(conversation?.my.muted_until ?? "") > Date.now();

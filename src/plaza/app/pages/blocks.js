@@ -1,0 +1,40 @@
+// Whom the person has blocked. In groups what they write is hidden here, not on the server.
+
+/** Fires `change`. */
+export class Blocks extends EventTarget {
+  #api;
+  #ids = new Set();
+
+  constructor({ api, connection, store }) {
+    super();
+    this.#api = api;
+    connection.addEventListener("ready", () => this.#read());
+    store.addEventListener("sync", ({ detail }) => {
+      if (detail === "blocks") this.#read();
+    });
+  }
+
+  has = (userId) => this.#ids.has(userId);
+
+  async block(userId) {
+    await this.#api.block(userId);
+    this.#ids.add(userId);
+    this.dispatchEvent(new Event("change"));
+  }
+
+  async unblock(userId) {
+    await this.#api.unblock(userId);
+    this.#ids.delete(userId);
+    this.dispatchEvent(new Event("change"));
+  }
+
+  async #read() {
+    try {
+      const { items } = await this.#api.blocks();
+      this.#ids = new Set(items.map((each) => each.user_id));
+    } catch {
+      return; // the next `ready` asks again
+    }
+    this.dispatchEvent(new Event("change"));
+  }
+}
