@@ -121,11 +121,12 @@ class Stage:
         async with self.runtime.db.engine.begin() as connection:
             # Every job locks its row first: those under way end before, the others find nothing afterwards.
             await connection.execute(text("lock table core_job in exclusive mode"))
-            for table in tables:
-                if table in SEEDED_TABLES and table not in self._seeds:
+            for table in SEEDED_TABLES:
+                if table not in self._seeds:
                     rows = await connection.execute(select(metadata.tables[table]))
                     self._seeds[table] = [dict(row) for row in rows.mappings()]
-                await connection.execute(text(f'delete from "{table}"'))
+            deletes = " ".join(f'delete from "{table}";' for table in tables)
+            await connection.execute(text(f"do $$ begin {deletes} end $$"))  # in one round trip
             for table in SEEDED_TABLES:
                 await connection.execute(insert(metadata.tables[table]), self._seeds[table])
         await self.runtime.redis.flushdb()
