@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import islice
 from uuid import UUID
 
 import structlog
@@ -22,6 +23,7 @@ from plaza.chat.repository.presence import PresenceRepository, Trace
 from plaza.chat.schemas import ChatSettings
 from plaza.chat.schemas.presence import PresenceView, Status
 from plaza.chat.service.access import ENTRANCE, Entrance
+from plaza.chat.service.announcing import PARTED
 from plaza.core.actor import Actor
 from plaza.core.clock import Clock, spelled_in_full
 from plaza.core.db import Database
@@ -42,6 +44,7 @@ _SOCKET = "socket:"
 class PresenceService(Service):
     BEAT_S = 20.0
     GATHER_S = 0.25  # a page that reloads does not blink
+    LOOK_AGAIN = 100  # sockets of which every heartbeat asks whether they may still watch whom they watch
 
     def __init__(self, db: Database, clock: Clock, redis: Redis, hub: Hub, settings: ChatSettings) -> None:
         super().__init__(db)
@@ -55,8 +58,10 @@ class PresenceService(Service):
         self._watched: dict[Socket, frozenset[UUID]] = {}
         self._told: dict[UUID, Status] = {}
         self._changed: set[UUID] = set()
+        self._doubted: defaultdict[Socket, set[UUID]] = defaultdict(set)  # whom it may perhaps not watch any longer
         self._due = asyncio.Event()
         hub.on_signal(_SIGNAL, self._heard)
+        hub.on_signal(PARTED, self._doubt)
 
     @flow(Unavailable)
     async def choose(self, actor: Actor, status: Status, device: str | None = None) -> ServiceResult[PresenceView]:
@@ -123,6 +128,7 @@ class PresenceService(Service):
         if not socket.is_closing:
             self._told.update({each: self._view(each, trace).status for each, trace in traces.items()})
             self._watch_only(socket, known)
+            self._doubt([actor.user_id])  # who parted them while this was read may have said so before it counted
         return success(None)
 
     async def run(self) -> None:
@@ -147,6 +153,10 @@ class PresenceService(Service):
     async def beat(self) -> None:
         """Every socket is still here; and of whom they watch, some may have gone without a word. Raises Unavailable."""
         self._came |= self._sockets
+        for socket in islice(
+            self._watched, self.LOOK_AGAIN
+        ):  # in turns: of a parting, too, the word may have been lost
+            self._doubted[socket] |= self._watched[socket]
         self._changed |= self._watchers.keys()
         await self.settle()
 
@@ -160,6 +170,7 @@ class PresenceService(Service):
         self._close_surplus(alive)
         if moved := {each.user_id for each in came | went}:
             await self.hub.signal(_SIGNAL, moved)
+        await self._look_again()
         changed, self._changed = self._changed & self._watchers.keys(), set()
         for user_id, trace in (await self.presences.traces(list(changed), self.clock.now())).items():
             self._tell(self._view(user_id, trace))
@@ -175,6 +186,29 @@ class PresenceService(Service):
         if changed := self._watchers.keys() & set(user_ids):
             self._changed |= changed
             self._due.set()
+
+    def _doubt(self, user_ids: Collection[UUID]) -> None:
+        """These may see less than before, and be seen by fewer."""
+        for user_id in user_ids:
+            for socket in self._watchers.get(user_id, ()):
+                self._doubted[socket].add(user_id)
+            for socket in self.hub.topics.sockets_of.get(user_id, ()):
+                if socket in self._watched:
+                    self._doubted[socket] |= self._watched[socket]
+        if self._doubted:
+            self._due.set()
+
+    async def _look_again(self) -> None:
+        """Nobody is told of people whom he may no longer see. Raises Unavailable."""
+        while self._doubted:
+            socket, doubted = self._doubted.popitem()
+            try:
+                known = await self.presences.acquainted(socket.user_id, doubted)
+            except Exception as error:
+                self._doubted[socket] |= doubted
+                raise Unavailable(retry_after=1) from error
+            if socket in self._watched:
+                self._watch_only(socket, self._watched[socket] - (doubted - known))
 
     def _tell(self, view: PresenceView) -> None:
         if self._told.get(view.user_id) is view.status:

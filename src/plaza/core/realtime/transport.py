@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.exceptions import InvalidState
 from websockets.http11 import Request
 
 Write: TypeAlias = Callable[[bytes], bool]
@@ -29,6 +30,13 @@ class DirectWebSocket(WebSocketsSansIOProtocol):
         if not self.handshake_complete:  # else it was refused, and has no scope
             extensions: Any = self.scope["extensions"]
             extensions[_EXTENSION] = self.write
+
+    def send_receive_event_to_app(self) -> None:
+        """Text that is none ends the line with 1007; whoever says farewell in the same breath has ended it already."""
+        try:
+            super().send_receive_event_to_app()
+        except InvalidState:
+            self.handle_parser_exception()
 
     def write(self, frame: bytes) -> bool:
         is_open = self.handshake_complete and not (self.close_sent or self.disconnected or self.transport.is_closing())

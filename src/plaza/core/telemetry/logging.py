@@ -72,6 +72,7 @@ def configure_logging(settings: LoggingSettings, process: str) -> None:
         logging.getLogger(name).propagate = True
     logging.getLogger("uvicorn.access").disabled = True  # the edge writes one line per request itself
     logging.getLogger("uvicorn.error").addFilter(_without_query)
+    logging.getLogger("uvicorn.error").addFilter(_without_blame)
     logging.getLogger("arq.worker").setLevel(logging.WARNING)  # core.jobs logs its own
 
 
@@ -79,6 +80,13 @@ def _without_query(record: logging.LogRecord) -> bool:
     """uvicorn tells of every WebSocket with its whole address: a ticket may lie in it."""
     if isinstance(record.args, tuple) and "WebSocket %s" in str(record.msg):
         record.args = tuple(str(each).partition("?")[0] if n == 1 else each for n, each in enumerate(record.args))
+    return True
+
+
+def _without_blame(record: logging.LogRecord) -> bool:
+    """What a client said wrong is no error of ours: uvicorn has closed its WebSocket with 1007."""
+    if "Invalid UTF-8" in str(record.msg):
+        record.levelno, record.levelname, record.exc_info = logging.INFO, "INFO", None
     return True
 
 
