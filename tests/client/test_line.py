@@ -271,7 +271,7 @@ async def test_closing_it_ends_the_iteration_and_what_waits(grace: Somebody, wir
         waiting = asyncio.create_task(line.send(UUID(int=1), "hello?"))
 
         async def is_asked() -> bool:
-            return bool(line._asked)
+            return bool(line._questions)
 
         await eventually(is_asked)
     with pytest.raises(LineClosed):

@@ -8,6 +8,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import httpx2
+import msgspec
 import pytest
 
 from plaza.client import Plaza, Tokens
@@ -27,6 +28,14 @@ from tests.support.wire import Wire
 
 EMAIL = "ada@example.com"
 REFRESH = "/api/v1/auth/token/refresh"
+UNAVAILABLE = {
+    "type": "about:blank",
+    "title": "Unavailable",
+    "status": 503,
+    "detail": "Busy",
+    "code": "UNAVAILABLE",
+    "correlation_id": "1",
+}
 
 
 class Requests:
@@ -88,6 +97,25 @@ async def test_a_token_is_renewed_before_it_expires(plaza: Stage, signed_up: Non
             await later.me()
             await later.me()
             assert requests.paths == [REFRESH, "/api/v1/auth/user", "/api/v1/auth/user"]
+
+
+async def test_while_none_is_to_be_had_the_old_token_serves_as_long_as_it_is_good(
+    plaza: Stage, signed_up: None
+) -> None:
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        if request.url.path == REFRESH:
+            return httpx2.Response(503, json=UNAVAILABLE, headers={"Retry-After": "1"})
+        return httpx2.Response(200, content=user)
+
+    async with Plaza(plaza.base_url) as ada:
+        user = msgspec.json.encode(await ada.log_in(EMAIL, PASSWORD))
+    soon = Tokens(access_token="good", refresh_token="any", expires_at=time.time() + 20)
+    async with (
+        httpx2.AsyncClient(transport=httpx2.MockTransport(answer)) as http,
+        Plaza("http://busy", http=http, tokens=soon) as busy,
+    ):
+        assert (await busy.me()).email == EMAIL
+        assert busy.tokens == soon
 
 
 async def test_a_refresh_whose_answer_was_lost_is_asked_for_again(plaza: Stage, signed_up: None, wire: Wire) -> None:

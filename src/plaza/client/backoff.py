@@ -16,11 +16,10 @@ class Backoff:
 
     def __init__(self, patience_s: float | None = None) -> None:
         self._ends_at = None if patience_s is None else time.monotonic() + patience_s
-        self._tries: int = 0
+        self._step = _FIRST_S
 
     def next_s(self, at_least_s: float = 0) -> float:
-        step: float = min(_FIRST_S * 2**self._tries, _LONGEST_S)
-        self._tries += 1
+        step, self._step = self._step, min(2 * self._step, _LONGEST_S)
         return at_least_s + step * random.uniform(0.5, 1)  # noqa: S311 - jitter
 
     async def wait(self, error: PlazaError) -> None:
@@ -31,4 +30,4 @@ class Backoff:
         await asyncio.sleep(pause)
 
     def reset(self) -> None:
-        self._tries = 0
+        self._step = _FIRST_S

@@ -21,7 +21,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
-from itertools import count
 from types import TracebackType
 from typing import Any, Self
 from uuid import UUID, uuid4
@@ -32,7 +31,7 @@ from msgspec import UNSET
 from websockets.asyncio.client import ClientConnection
 
 from plaza.client import codec
-from plaza.client.backoff import Backoff
+from plaza.client.asking import Asked, Questions
 from plaza.client.chat import Conversations
 from plaza.client.codec import Unknown
 from plaza.client.dialling import Dialling
@@ -65,15 +64,6 @@ CHUNK = 500  # conversations in a frame, which has 128 KiB
 _OVER = {"NOT_PARTICIPANT", "CONVERSATION_NOT_FOUND", "CONVERSATION_DELETED"}
 
 
-class _Asked:
-    """A frame that waits for its answer. `socket` is the one over which it was said last."""
-
-    def __init__(self, frame: Said, patience_s: float) -> None:
-        self.frame, self.backoff = frame, Backoff(patience_s)
-        self.answer: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
-        self.socket: ClientConnection | None = None
-
-
 class Line:
     """`after` says where to resume, by conversation; `everything` follows all others from now on, those to come included."""
 
@@ -96,8 +86,7 @@ class Line:
         self._has_begun = False
         self._inbox: asyncio.Queue[Event | None] = asyncio.Queue()
         self._roomy, self._up = asyncio.Event(), asyncio.Event()
-        self._refs = count(1)
-        self._asked: dict[str, _Asked] = {}
+        self._questions = Questions(transport.patience_s)
         self._resuming: dict[str, Sequence[UUID]] = {}
         self._watched: list[UUID] | None = None
         self._socket: ClientConnection | None = None
@@ -166,7 +155,7 @@ class Line:
     ) -> MessageView:
         """Once it is committed. Cancelled, it may be committed nonetheless: sending it again with its client_id tells."""
         frame = SendMessage(
-            ref=self._ref(),
+            ref=self._questions.ref(),
             conversation_id=as_uuid(conversation),
             client_id=client_id or uuid4(),
             content=content,
@@ -178,36 +167,33 @@ class Line:
         return message
 
     async def mark_read(self, conversation: Id, seq: int) -> None:
-        await self._ask(MarkRead(ref=self._ref(), conversation_id=as_uuid(conversation), seq=seq))
+        await self._ask(MarkRead(ref=self._questions.ref(), conversation_id=as_uuid(conversation), seq=seq))
 
     async def show_as(self, status: Status) -> None:
-        await self._ask(SetPresence(ref=self._ref(), status=status))
+        await self._ask(SetPresence(ref=self._questions.ref(), status=status))
 
     async def watch(self, *users: Id) -> None:
         """In the place of whomever this line watched before. A new socket watches them, too."""
         self._watched = list(map(as_uuid, users))
-        await self._ask(WatchPresence(ref=self._ref(), user_ids=self._watched))
+        await self._ask(WatchPresence(ref=self._questions.ref(), user_ids=self._watched))
 
     async def typing(self, conversation: Id, *, is_typing: bool = True) -> None:
         """Nothing happens while the line is down."""
         if self._socket is not None:
             await self._put(self._socket, SetTyping(conversation_id=as_uuid(conversation), is_typing=is_typing))
 
-    def _ref(self) -> str:
-        return str(next(self._refs))
-
     async def _ask(self, frame: Any) -> Ack:
         if self._task is None or self._task.done():
             raise LineClosed("CLOSED") if self._error is None else self._error
-        asked = self._asked[frame.ref] = _Asked(frame, self._transport.patience_s)
+        asked = self._questions.add(frame)
         self._roomy.set()
         try:
             await self._say(asked)
             return await asked.answer
         finally:
-            del self._asked[frame.ref]
+            self._questions.remove(frame)
 
-    async def _say(self, asked: _Asked) -> None:
+    async def _say(self, asked: Asked) -> None:
         if self._socket is not None:
             asked.socket = self._socket
             await self._put(self._socket, asked.frame)
@@ -229,9 +215,7 @@ class Line:
         except Exception as error:  # whoever reads gets it
             self._error = error
         finally:
-            for asked in self._asked.values():
-                if not asked.answer.done():
-                    asked.answer.set_exception(LineClosed("CLOSED") if self._error is None else self._error)
+            self._questions.fail(LineClosed("CLOSED") if self._error is None else self._error)
             self._inbox.put_nowait(None)
 
     async def _once(self) -> float:
@@ -267,7 +251,8 @@ class Line:
                 case Ready():
                     await self._begin(socket, frame)
                 case Ack(ref=str(ref)):
-                    self._answered(ref, frame)
+                    if (asked := self._questions.waiting(ref)) is not None:
+                        asked.answer.set_result(frame)
                 case Refused(ref=str(ref)):
                     self._refused(socket, ref, frame)
                 case Subscribed(ref=str(ref)):
@@ -282,10 +267,9 @@ class Line:
         """What waits is said again in its order, before anything new."""
         self.user_id = ready.user_id
         self._dialling.is_in()
-        while waiting := [each for each in self._asked.values() if each.socket is not socket]:
-            for asked in waiting:
-                asked.socket = socket
-                await self._put(socket, asked.frame)
+        for asked in self._questions.unsaid(socket):
+            asked.socket = socket
+            await self._put(socket, asked.frame)
         self._socket = socket
         if self._watched is not None:
             await self._put(socket, WatchPresence(user_ids=self._watched))
@@ -342,7 +326,7 @@ class Line:
             self._subscribe(socket, behind[start : start + CHUNK])
 
     def _subscribe(self, socket: ClientConnection, ids: Sequence[UUID]) -> None:
-        ref = self._ref()
+        ref = self._questions.ref()
         self._resuming[ref] = ids
         points = [ResumePoint(id=id, after_seq=self._following.at[id]) for id in ids]
         self._spawn(socket, self._put(socket, Subscribe(ref=ref, conversations=points)))
@@ -367,10 +351,6 @@ class Line:
 
     # what is heard
 
-    def _answered(self, ref: str, ack: Ack) -> None:
-        if (asked := self._asked.get(ref)) is not None and not asked.answer.done():
-            asked.answer.set_result(ack)
-
     def _refused(self, socket: ClientConnection, ref: str, refused: Refused) -> None:
         error = of_frame(refused.code, refused.message, refused.retry_after)
         if (ids := self._resuming.pop(ref, None)) is not None:
@@ -378,18 +358,17 @@ class Line:
                 self._not_resumed(socket, ids, error)
             else:
                 self._spawn(socket, _raised(error))
-        elif (asked := self._asked.get(ref)) is not None and not asked.answer.done():
+        elif (asked := self._questions.waiting(ref)) is not None:
             if error.code in ("RATE_LIMITED", "UNAVAILABLE"):
                 self._spawn(socket, self._again(asked, error))
             else:
-                asked.answer.set_exception(error)
+                asked.fail(error)
 
-    async def _again(self, asked: _Asked, error: PlazaError) -> None:
+    async def _again(self, asked: Asked, error: PlazaError) -> None:
         try:
             await asked.backoff.wait(error)
         except PlazaError as final:
-            if not asked.answer.done():
-                asked.answer.set_exception(final)
+            asked.fail(final)
         else:
             await self._say(asked)
 
@@ -416,7 +395,7 @@ class Line:
 
     async def _has_room(self) -> bool:
         """Waits for it, unless somebody waits for an answer that may stand behind what is read next."""
-        while self._inbox.qsize() >= self._buffer and not self._asked:
+        while self._inbox.qsize() >= self._buffer and not self._questions:
             self._roomy.clear()
             await self._roomy.wait()
             self._heard_at = asyncio.get_running_loop().time()

@@ -87,9 +87,11 @@ class Plaza:
         buffer: int = 1000,
         heartbeat_s: float | None = None,
     ) -> Line:
-        """Live conversations: `async with plaza.line() as line`. `after` says where to resume, by conversation; `everything` follows
+        """Live conversations: `async with plaza.line() as line`.
 
-        all others from now on, those to come included. `heartbeat_s` asks for a sign of life sooner than the server does.
+        `after` says where to resume, by conversation; `everything` follows all others from now on, those to come included. `binary`
+        speaks msgpack, `buffer` bounds the events that wait for the reader, and `heartbeat_s` asks for a sign of life sooner than the
+        server does.
         """
         return Line(
             self._transport,

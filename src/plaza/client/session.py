@@ -9,10 +9,11 @@ from typing import TypeAlias
 
 import msgspec
 
-from plaza.client.errors import Failed, Limited, SessionOver, Unauthenticated, Unreachable
+from plaza.client.errors import SessionOver, Unauthenticated
 from plaza.client.models import TokenPair
 
 EARLY_S = 30
+_WORTH_WAITING_S = 2
 
 
 class Tokens(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,13 +49,13 @@ class Session:
     async def access_token(self) -> str:
         """One that is good for a while yet, as far as the clock can tell. Raises SessionOver."""
         tokens = self._held()
-        left = tokens.expires_at - time.time()
-        if left < EARLY_S and tokens.refresh_token is not None:
-            try:
-                await self.renew(tokens.access_token)
-            except (Failed, Limited, Unreachable):
-                if left <= 0:
-                    raise
+        left_s = tokens.expires_at - time.time()
+        if left_s < EARLY_S and tokens.refresh_token is not None:
+            renewal = self._renewing()
+            if left_s > 0:  # there is another one if it takes longer, or comes to nothing
+                await asyncio.wait([renewal], timeout=_WORTH_WAITING_S)
+            else:
+                await asyncio.shield(renewal)
         return self._held().access_token
 
     async def renew(self, stale: str) -> None:
@@ -62,12 +63,14 @@ class Session:
 
         It goes on when its callers are cancelled: the answer holds the only token for the next one.
         """
-        if self._held().access_token != stale:
-            return
+        if self._held().access_token == stale:
+            await asyncio.shield(self._renewing())
+
+    def _renewing(self) -> asyncio.Task[None]:
         if self._renewal is None:
             self._renewal = asyncio.create_task(self._renew())
             self._renewal.add_done_callback(self._renewed)
-        await asyncio.shield(self._renewal)
+        return self._renewal
 
     async def _renew(self) -> None:
         token = self._held().refresh_token
