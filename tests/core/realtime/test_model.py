@@ -22,6 +22,8 @@ steps = st.lists(
         st.sampled_from(
             ["post"] * 4
             + [
+                "burst",
+                "burst",
                 "join",
                 "leave",
                 "open",
@@ -82,6 +84,10 @@ class World:
         match what:
             case "post":
                 await self.commit(topic, c)
+            case "burst":  # as of a group of sends: all told at once, in the midst of them a coming or going
+                change: dict[str, Any] = {"left" if is_member else "joined": (user,)}
+                wakes = [self.log.append(topic, **(change if n == b else {})) for n in range(a + 1)]
+                await hub.wake(*wakes)
             case "join" if not is_member:
                 await self.commit(topic, c, joined=(user,))
             case "leave" if is_member:

@@ -121,13 +121,16 @@ class Peer:
         finally:
             self.hub.closed(self.socket)
 
-    def _take_at_once(self, frame: bytes) -> bool:
+    def _take_at_once(self, frames: bytes) -> bool:
         if not self.takes():
             return False
-        head = {126: 4, 127: 10}.get(frame[1], 2)
-        is_binary = frame[0] & 15 == 2
-        self.got.append((msgspec.msgpack.decode if is_binary else msgspec.json.decode)(frame[head:]))
-        self.taken_at_once += 1
+        while frames:
+            length = {126: slice(2, 4), 127: slice(2, 10)}.get(frames[1], slice(1, 2))
+            end = length.stop + int.from_bytes(frames[length], "big")
+            decode = msgspec.msgpack.decode if frames[0] & 15 == 2 else msgspec.json.decode
+            self.got.append(decode(frames[length.stop : end]))
+            self.taken_at_once += 1
+            frames = frames[end:]
         self.changed.set()
         return True
 

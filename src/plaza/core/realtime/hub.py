@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from contextvars import Context
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -177,16 +178,17 @@ class Hub:
         self.bus.publish(items)
 
     def _receive(self, items: Sequence[Item]) -> None:
-        for item in items:
+        for _, group in groupby(items, key=_companion):
+            item, *more = group
             try:
-                self._take(item)
+                self._take(item, more)
             except Exception:  # one item's trouble is not the next one's
                 log.exception("realtime_item_failed", item=type(item).__name__)
 
-    def _take(self, item: Item) -> None:
+    def _take(self, item: Item, more: Sequence[Item]) -> None:
         match item:
             case Wake():
-                self.topics.arrived(item)
+                self.topics.arrived(item, *(each for each in more if isinstance(each, Wake)))
             case ToTopic():
                 self._push(self._readers(item), item.frame)
             case ToUsers():
@@ -294,3 +296,8 @@ class Hub:
         task = asyncio.create_task(work, context=Context())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _companion(item: Item) -> UUID | int:
+    """What of one topic was committed together goes out together, unless somebody comes or goes with it."""
+    return item.topic if isinstance(item, Wake) and not (item.joined or item.left) else id(item)

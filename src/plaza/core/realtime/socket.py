@@ -7,7 +7,7 @@ written at once; a writer lives while something waits, and takes all of that tog
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping, Sequence
 from contextvars import Context
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -120,26 +120,28 @@ class Socket:
         """To the line, or behind what waits for it; whoever has let the queue run full is closed. Never waits."""
         if self._close is not None:
             return
-        for frame in frames:
-            if not self._put_at_once(frame):
-                self._count += 1
-                self._bytes += len(frame.data)
-                self._queue.append(frame)
-        if not self._queue:
+        if self._put_at_once(frames):
             return
+        for frame in frames:
+            self._count += 1
+            self._bytes += len(frame.data)
+            self._queue.append(frame)
         if not self._fits():
             SLOW_READERS.inc()
             self.close(Close.SLOW_READER, "resume")
         else:
             self._write_soon()
 
-    def _put_at_once(self, frame: Frame) -> bool:
+    def _put_at_once(self, frames: Sequence[Frame]) -> bool:
+        """All of them in one piece, because what is dear is each piece."""
         if self._write is None or self._queue or self._writer is not None:
             return False
-        if not self._write(frame.wire(binary=self.binary)):
+        pieces = [frame.wire(binary=self.binary) for frame in frames]
+        if not self._write(pieces[0] if len(pieces) == 1 else b"".join(pieces)):
             return False
-        FRAMES_SENT.inc()
-        self._was_put(frame)
+        FRAMES_SENT.inc(len(frames))
+        for frame in frames:
+            self._was_put(frame)
         return True
 
     def _was_put(self, frame: Frame) -> None:

@@ -206,15 +206,17 @@ class Topics:
 
     # what comes in
 
-    def arrived(self, wake: Wake) -> None:
+    def arrived(self, wake: Wake, *more: Wake) -> None:
+        """`more` of the same topic, of which nobody came or went with any."""
         self._note(wake.topic, wake)
         topic = self.by_id.get(wake.topic) or self._joined(wake.topic, dict.fromkeys(wake.joined, wake.seq))
-        if topic is None or wake.seq <= topic.given:
+        if topic is None:
             return
-        if len(topic.held) < _HELD:
-            topic.held[wake.seq] = wake
+        for each in (wake, *more):
+            if each.seq > topic.given and len(topic.held) < _HELD:
+                topic.held[each.seq] = each
         self._give_held(topic)
-        self._knows(topic, wake.seq)
+        self._knows(topic, max(wake.seq, *(each.seq for each in more)) if more else wake.seq)
 
     def read(self, topic: Topic, entries: Sequence[LogFrame]) -> int:
         """From the log, which is right even where it skips. Answers how many of them nobody had brought."""
@@ -281,24 +283,36 @@ class Topics:
                 self.behind(topic)
 
     def _give_held(self, topic: Topic) -> None:
-        while (entry := topic.held.pop(topic.given + 1, None)) is not None:
-            self._give(topic, entry)
+        plain: list[Entry] = []
+        while (entry := topic.held.pop(topic.given + len(plain) + 1, None)) is not None:
+            if entry.joined or entry.left or topic.ahead:
+                self._give(topic, *plain)
+                self._give(topic, entry)
+                plain = []
+            else:
+                plain.append(entry)
+        self._give(topic, *plain)
         if topic.held and min(topic.held) <= topic.given:
             topic.held = {seq: entry for seq, entry in topic.held.items() if seq > topic.given}
 
-    def _give(self, topic: Topic, entry: Entry) -> None:
+    def _give(self, topic: Topic, *entries: Entry) -> None:
+        """Several at once only where nobody comes or goes with any of them, and nobody is ahead."""
+        if not entries:
+            return
+        entry = entries[-1]
         topic.given = entry.seq
         self.by_id[topic.id] = topic  # with the entry before this one it may have lost its last reader
         for user_id in entry.joined:
             for socket in self._joining(topic.id, user_id, entry.seq):
                 self.attach(socket, topic.id, entry.seq)
-        frames = frames_of(topic.id, entry)
+        frames = tuple(frame for each in entries for frame in frames_of(topic.id, each))
         for socket in topic.live:
             socket.push(*frames)
         if topic.ahead:
             self._give_ahead(topic, entry.seq, frames)
         for follower in topic.followers.values():
-            follower.saw(entry)
+            for each in entries:
+                follower.saw(each)
         for user_id in entry.left:
             self._remember(topic.id, user_id, entry.seq)
             for socket in tuple(self.sockets_of.get(user_id, ())):

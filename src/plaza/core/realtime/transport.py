@@ -10,7 +10,7 @@ from websockets.exceptions import InvalidState
 from websockets.http11 import Request
 
 Write: TypeAlias = Callable[[bytes], bool]
-"""Takes a whole frame at once, or answers False: not now, or never again."""
+"""Takes whole frames at once, or answers False: not now, or never again."""
 
 _EXTENSION = "plaza.write"
 _TEXT, _BINARY, _WHOLE = 1, 2, 0x80
@@ -38,11 +38,11 @@ class DirectWebSocket(WebSocketsSansIOProtocol):
         except InvalidState:
             self.handle_parser_exception()
 
-    def write(self, frame: bytes) -> bool:
+    def write(self, frames: bytes) -> bool:
         is_open = self.handshake_complete and not (self.close_sent or self.disconnected or self.transport.is_closing())
         if not is_open or self.transport.get_write_buffer_size() > self.WAITING:
             return False
-        self.transport.write(frame)
+        self.transport.write(frames)
         return True
 
 
