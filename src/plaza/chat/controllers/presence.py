@@ -12,6 +12,7 @@ from plaza.chat.schemas.presence import NewStatus, PresenceQuestion, PresenceVie
 from plaza.chat.service.presence import PresenceService
 from plaza.core.actor import Actor
 from plaza.core.db import Page
+from plaza.core.http import READING
 from plaza.domain_events.chat import ConversationId
 
 
@@ -33,7 +34,7 @@ class PresenceController(Controller):
         (found,) = (await self.presence.of(actor, [user_id])).unwrap()
         return found
 
-    @post("/presence/bulk", status_code=200)
+    @post("/presence/bulk", status_code=200, opt=READING)
     async def several(self, actor: NamedDependency[Actor], data: JSONBody[PresenceQuestion]) -> Page[PresenceView]:
         return Page(items=(await self.presence.of(actor, data.user_ids)).unwrap())
 
