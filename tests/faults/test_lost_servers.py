@@ -189,6 +189,9 @@ async def test_without_redis_people_talk_and_leave_but_do_not_come(house: House)
         acked = (await far.next("ack", ref=ref))["message"]
         assert (await near.next("message.new", seq=acked["seq"]))["message"]["id"] == acked["id"]
         assert (await ben.history(house.conversation))[-1]["id"] == acked["id"]
+        async with ann.plaza() as plaza, plaza.line() as ticketless:
+            mine = await ticketless.send(house.conversation, "so we go on")
+        assert (await far.next("message.new", seq=mine.seq))["message"]["id"] == str(mine.id)
 
         for answer in await house.reads(ann):
             if answer.route in BY_REDIS:
