@@ -51,11 +51,3 @@ async def test_slow_mode_counts_down_and_sends_by_itself(ada: Window, grace: Win
     await expect(waiting).to_have_attribute("data-state", "pending")
     await grace.page.reload()
     await expect(waiting.get_by_test_id("message-state")).to_contain_text("Slow mode is on. Goes out in 3")
-
-
-async def test_files_are_said_to_be_not_possible_yet(ada: Window) -> None:
-    await ada.open("Grace Hopper")
-    clip = ada.part("composer-attach")
-    await expect(clip).to_have_attribute("aria-disabled", "true")
-    await clip.click(force=True)
-    await expect(ada.part("toast")).to_contain_text("Files cannot be attached yet")

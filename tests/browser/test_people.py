@@ -20,6 +20,15 @@ async def choose(window: Window, name: str, choice: str) -> None:
     await window.part(choice).click()
 
 
+async def found_group(window: Window, title: str, others: list[str]) -> None:
+    await window.part("new-conversation").click()
+    for name in others:
+        await window.part("suggestion").filter(has_text=name).click()
+    await window.part("group-title").fill(title)
+    await window.part("new-submit").click()
+    await expect(window.part("thread-title")).to_have_text(title)
+
+
 async def test_people_are_added_given_parts_and_removed(plaza: Stage, ada: Window, grace: Window) -> None:
     await member(plaza, "nora")
     ada.watch.expect("404 .*/users/lookup")
@@ -56,12 +65,7 @@ async def test_a_link_leads_through_the_login_into_the_group_until_it_is_revoked
     plaza: Stage, ada: Window, open_window: OpenWindow
 ) -> None:
     await member(plaza, "nora")
-    await ada.part("new-conversation").click()
-    for name in ("Grace Hopper", "Linus Pauling"):
-        await ada.part("suggestion").filter(has_text=name).click()
-    await ada.part("group-title").fill("Fountain")
-    await ada.part("new-submit").click()
-    await expect(ada.part("thread-title")).to_have_text("Fountain")
+    await found_group(ada, "Fountain", ["Grace Hopper", "Linus Pauling"])
     await ada.part("show-people").click()
     await ada.part("link-make").click()
     address = await ada.part("link-address").input_value()
@@ -112,3 +116,23 @@ async def test_a_blocked_person_is_hidden_in_groups_and_parted_in_direct(ada: Wi
     await grace.part("message").last.get_by_test_id("message-retry").click()
     await expect(ada.message("Why?")).to_be_visible()
     await expect(ada.part("composer")).to_be_visible()
+
+
+async def test_who_wants_to_be_asked_first_says_yes_or_no(plaza: Stage, ada: Window, grace: Window) -> None:
+    http = plaza.client()
+    login = {"identifier": "grace@demo.example", "password": DEMO_PASSWORD}
+    token = (await http.post("/api/v1/auth/login", json=login)).json()["access_token"]
+    wish = {"preferences": {"group_invites": "ask"}}
+    await http.patch("/api/v1/auth/profile", json=wish, headers={"Authorization": f"Bearer {token}"})
+
+    await found_group(ada, "Fountain", ["Linus Pauling", "Maryam Mirzakhani"])
+    await ada.part("show-people").click()
+    for answer in ("invite-decline", "invite-accept"):
+        await ada.part("people-input").fill("grace@demo.example")
+        await ada.part("people-add").click()
+        await expect(ada.part("toast")).to_contain_text("Grace Hopper was asked")
+        await expect(grace.part("invite")).to_contain_text("Ada Lovelace asks you into Fountain (3 people)")
+        await grace.part(answer).click()
+        await expect(grace.part("invite")).to_have_count(0)
+    await expect(grace.part("thread-title")).to_have_text("Fountain")
+    await expect(person(ada, "Grace Hopper")).to_be_visible()

@@ -57,6 +57,7 @@ function paint(node, message, { mine, author, quote, replies, isHidden, first, l
   part(node, "quote-text").textContent = quote ?? "";
   paintText(part(node, "text"), message, { store, isHidden });
   node.classList.toggle("names-me", !isHidden && (message.mentions ?? []).includes(store.me.id));
+  node.classList.toggle("veiled", isHidden);
   part(node, "show").hidden = !isHidden;
   const files = isHidden ? 0 : message.attachments?.length ?? 0;
   part(node, "attachments").hidden = files === 0;

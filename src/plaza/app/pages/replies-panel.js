@@ -7,7 +7,7 @@ import { mountMessageActions } from "./message-actions.js";
 import { changed } from "./message-list.js";
 import { mountMessageFocus } from "./message-focus.js";
 import { messageRows } from "./rows.js";
-import { batched } from "./schedule.js";
+import { batched, delayed } from "./schedule.js";
 
 const COUNTDOWN_MS = 1_000;
 
@@ -18,6 +18,7 @@ export function mountRepliesPanel(parts) {
   const scroller = byId("thread-scroller");
   const focus = mountMessageFocus(list, signal);
   const revealed = new Set();
+  const texts = new Map(); // half a reply, by the message that it answers
   let conversation = null;
   let root = null;
   let replies = null;
@@ -34,6 +35,7 @@ export function mountRepliesPanel(parts) {
       typing.stop(conversation.id);
     },
     written(text) {
+      texts.set(root.id, text);
       if (text.trim() !== "") typing.say(conversation.id);
     },
     onUp() {
@@ -71,8 +73,9 @@ export function mountRepliesPanel(parts) {
     byId("thread-state").textContent = problem || (replies?.items === null ? "Loading…" : messages.length + pending.length === 0 ? "No replies yet." : "");
     byId("reply").hidden = byId("composer").hidden || root === null;
     if (atEnd) scroller.scrollTop = scroller.scrollHeight;
-    if (pending.some((each) => each.until)) setTimeout(render, COUNTDOWN_MS);
+    if (pending.some((each) => each.until)) countDown();
   });
+  const countDown = delayed(render, COUNTDOWN_MS);
 
   async function load(rootId) {
     const mine = replies;
@@ -134,7 +137,7 @@ export function mountRepliesPanel(parts) {
       replies = new Replies(store.me.id, rootId);
       rootList.replaceChildren();
       list.replaceChildren();
-      composer.show("");
+      composer.show(texts.get(rootId) ?? "");
       load(rootId);
     },
     close() {

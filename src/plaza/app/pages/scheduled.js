@@ -50,7 +50,7 @@ export function mountScheduled({ api, store, connection, signal }, { conversatio
       async work({ at }) {
         await api.schedule(id, composer.content(), new Date(at).toISOString());
         composer.clear();
-        toast(`It goes out ${dayAndTime(at)}.`);
+        toast(`Scheduled: ${dayAndTime(at)}.`);
       },
     });
   }, { signal });

@@ -14,7 +14,7 @@ const SUBSCRIBE_AT_ONCE = 200;
  * user id; null until asked for).
  * Events: `list` (order, badges or previews changed), `conversation` (detail: id), `message` (detail:
  * {conversation, message}: somebody else's words arrived live), `logged` (detail: {conversation, frame}: an entry of
- * the log, after it was applied), `sync` (detail: what of the person's own changed elsewhere), `removed` (detail: id).
+ * the log, after it was applied), `acknowledged` (detail: {conversation, message}: an own one, as it stands now), `sync` (detail: what of the person's own changed elsewhere), `removed` (detail: id).
  */
 export class ChatStore extends EventTarget {
   conversations = new Map();

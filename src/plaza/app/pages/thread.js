@@ -7,7 +7,7 @@ import { messageText, typingText } from "./format.js";
 import { mountMessageActions } from "./message-actions.js";
 import { mountMessageFocus } from "./message-focus.js";
 import { messageRows, peerMarker } from "./rows.js";
-import { batched } from "./schedule.js";
+import { batched, delayed } from "./schedule.js";
 import { mountScheduled } from "./scheduled.js";
 
 /** Closer to the end than this counts as being at the end. */
@@ -83,6 +83,7 @@ export function mountThread(parts) {
     jump.firstChild.textContent = newBelow ? "New messages " : "Latest messages ";
     seen();
   });
+  const countDown = delayed(render, COUNTDOWN_MS);
 
   function paintMessages() {
     const { items, hasNewer } = open.history;
@@ -108,7 +109,7 @@ export function mountThread(parts) {
     else if (atEnd) scroller.scrollTop = scroller.scrollHeight;
     else if (grewUpwards) scroller.scrollTop = scroller.scrollHeight - fromEnd;
     if (scroller.scrollHeight <= scroller.clientHeight) loadMore();
-    if (pending.some((each) => each.until)) setTimeout(render, COUNTDOWN_MS);
+    if (pending.some((each) => each.until)) countDown();
   }
 
   /** After a jump: the message in the middle, and marked for a moment. */
