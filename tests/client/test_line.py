@@ -265,6 +265,27 @@ async def test_markers_and_typing_are_told(ada: Somebody, grace: Somebody, group
     assert (told.user_id, told.is_typing) == (grace.id, True)
 
 
+async def test_what_was_said_too_fast_is_said_again_when_it_may_be(
+    plaza: Stage, meet: Meet, ada: Somebody, group: UUID
+) -> None:
+    configured = plaza.configuration.plaza
+    api = Stage(
+        configured.database_url,
+        configured.redis_url,
+        worker=False,
+        clock=plaza.clock,
+        PLAZA_RATE_LIMIT_ENABLED="true",
+        PLAZA_CHAT_FLOOD="3 per 2 second",
+    )
+    async with api:
+        joan = await meet("joan", api.base_url)
+        await ada.plaza.participants.add(group, joan.id)
+        async with joan.plaza.line() as line:
+            sent = await asyncio.gather(*(line.send(group, f"{n}") for n in range(7)))
+    stored = {each.id async for each in ada.plaza.messages.after(group) if each.sender_id == joan.id}
+    assert stored == {each.id for each in sent}
+
+
 async def test_closing_it_ends_the_iteration_and_what_waits(grace: Somebody, wire: Wire) -> None:
     async with grace.plaza.line() as line:
         wire.kill_silently()
