@@ -28,6 +28,7 @@ from plaza.identity.service import ApiKeyService
 from tests.identity.staff import a_role, somebody
 from tests.support.routes import answered
 from tests.support.stage import Stage
+from tests.support.tls import TLS
 
 TABLE: Mapping[str, str] = tomllib.loads((Path(__file__).parent / "authorization.toml").read_text())["routes"]
 CALLERS = (
@@ -197,7 +198,7 @@ def test_the_options_of_routes_say_what_the_table_says() -> None:
 
 
 async def test_every_caller_on_every_route(plaza: Stage) -> None:
-    async with httpx.AsyncClient(base_url=plaza.base_url, timeout=60, limits=BRIEFLY_KEPT) as http:
+    async with httpx.AsyncClient(base_url=plaza.base_url, timeout=60, limits=BRIEFLY_KEPT, verify=TLS) as http:
         assert await wrong_answers(plaza, http) == []
 
 

@@ -26,7 +26,7 @@ async def schemathesis(stage: Stage, folder: Path, *options: str, ids: dict[str,
     process = await asyncio.create_subprocess_exec(
         Path(sys.executable).with_name("schemathesis"),
         *("--config-file", config, "run", f"{stage.base_url}/schema/openapi.json"),
-        *("--checks", CHECKS, "--phases", "coverage,fuzzing", "--max-examples", "10", "--generation-deterministic"),
+        *("--checks", CHECKS, "--phases", "coverage,fuzzing", "--max-examples", "5", "--generation-deterministic"),
         *("--suppress-health-check", "all", "--no-color", *options),
         cwd=folder,
         stdout=asyncio.subprocess.PIPE,

@@ -10,6 +10,7 @@ import httpx
 from plaza.app.runtime import Runtime
 from plaza.app.server import Server
 from tests.support.stage import Stage, configuration_for
+from tests.support.tls import TLS
 
 
 class Callers:
@@ -25,6 +26,7 @@ class Callers:
 
     def at(self, ip: str = "203.0.113.1", token: str | None = None) -> httpx.AsyncClient:
         return httpx.AsyncClient(
+            verify=TLS,
             transport=httpx.ASGITransport(app=self._transport, client=(ip, 1234)),
             base_url="http://plaza.test",
             headers={"Authorization": f"Bearer {token}"} if token else {},

@@ -24,6 +24,7 @@ from plaza.client.events import place_of
 from plaza.client.models import MessageView
 from tests.support.outside import sign_up
 from tests.support.supervised import Supervised
+from tests.support.tls import TLS
 from tests.support.waiting import eventually
 from tests.support.wire import Wire
 
@@ -66,7 +67,7 @@ class Chaos:
 
     async def client(self) -> httpx.AsyncClient:
         """Over the line that is cut."""
-        http = httpx.AsyncClient(base_url=self.wire.base_url, timeout=ANSWER_S)
+        http = httpx.AsyncClient(base_url=self.wire.base_url, timeout=ANSWER_S, verify=TLS)
         return await self._stack.enter_async_context(http)
 
     async def rage(self, seconds: float) -> None:

@@ -21,6 +21,7 @@ from plaza.core.jobs import JobWorker
 from plaza.core.settings import Environment
 from tests.support.clock import ManualClock
 from tests.support.logs import InternalErrors
+from tests.support.tls import TLS
 
 T = TypeVar("T")
 
@@ -105,7 +106,7 @@ class Stage:
         """Closed when the test is over."""
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
-        client = httpx.AsyncClient(base_url=self.base_url, headers=headers, timeout=30)
+        client = httpx.AsyncClient(base_url=self.base_url, headers=headers, timeout=30, verify=TLS)
         self._clients.append(client)
         return client
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import httpx
 
+from tests.support.tls import TLS
+
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -60,7 +62,7 @@ class Supervised:
         if any(self._child(command) is None for command in self.children.values()):
             return False
         try:
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=2) as client:
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=2, verify=TLS) as client:
                 return bool((await client.get("/health")).json()["status"] == "ok")
         except (httpx.HTTPError, json.JSONDecodeError, KeyError):
             return False
