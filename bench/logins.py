@@ -25,7 +25,7 @@ from bench.offered import Offered, offer
 from plaza.core.db.listener import connect_arguments
 
 PASSWORD = "correct horse battery staple"  # noqa: S105 - nobody's
-OFFERED_LOGINS, OFFERED_GETS = 500, 60
+OFFERED_LOGINS, OFFERED_GETS = 500, 30
 THREADS = 2  # as many as PLAZA_IDENTITY_HASH_THREADS
 _ARGON2 = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1, hash_len=32, salt_len=16, type=Type.ID)
 
