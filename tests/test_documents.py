@@ -5,11 +5,19 @@ import re
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from plaza.app.documents import WRITERS, write
+from plaza.core.realtime import Close
 
 DOCS = Path(__file__).parents[1] / "docs"
+FRAMES = {
+    *("auth", "subscribe", "message.send", "message.edit", "message.delete", "reaction.toggle", "read", "typing"),
+    *("presence.set", "presence.watch", "ping", "ready", "ack", "error", "pong", "subscribed", "message.new"),
+    *("message.updated", "message.deleted", "reaction.changed", "pin.changed", "conversation.updated"),
+    *("participant.changed", "read.updated", "delivered.updated", "unread", "presence.changed", "sync"),
+}
 
 
 def test_the_generated_documents_are_as_the_code_says() -> None:
@@ -22,6 +30,55 @@ def test_a_stale_document_is_found(tmp_path: Path) -> None:
     assert write(tmp_path, check=True) == []
     (tmp_path / "errors.md").write_text("# Nothing can go wrong\n")
     assert write(tmp_path, check=True) == [tmp_path / "errors.md"]
+
+
+async def test_the_documents_of_routes_and_sockets_are_served(client: httpx.AsyncClient) -> None:
+    for name in ("openapi.json", "asyncapi.json"):
+        answer = await client.get(f"/schema/{name}")
+        assert answer.json() == json.loads((DOCS / name).read_text())
+
+
+@pytest.fixture(scope="module")
+def asyncapi() -> Any:
+    loaded: Any = json.loads((DOCS / "asyncapi.json").read_text())
+    return loaded
+
+
+def test_the_sockets_document_names_every_address_frame_and_close_code(asyncapi: Any) -> None:
+    assert {each["address"] for each in asyncapi["channels"].values()} == {"/ws", "/ws/chat/{conversation_id}"}
+    frames = {each["name"] for each in asyncapi["components"]["messages"].values()}
+    assert frames == FRAMES
+    assert {int(code) for code in asyncapi["x-close-codes"]} == set(Close)
+
+
+def test_every_frame_of_a_client_says_what_answers_it(asyncapi: Any) -> None:
+    answers = {
+        key.removeprefix("EveryConversation."): {
+            asyncapi["components"]["messages"][each["$ref"].rpartition("/")[2]]["name"]
+            for each in operation.get("reply", {}).get("messages", ())
+        }
+        for key, operation in asyncapi["operations"].items()
+        if operation["action"] == "receive" and key.startswith("EveryConversation.")
+    }
+    usual = {"ack", "error"}
+    assert answers == {
+        **dict.fromkeys(("message.send", "message.edit", "message.delete", "reaction.toggle", "read"), usual),
+        **dict.fromkeys(("presence.set", "presence.watch"), usual),
+        "auth": {"ready"},
+        "subscribe": {"subscribed", "error"},
+        "ping": {"pong"},
+        "typing": set(),
+    }
+
+
+def test_every_reference_of_the_sockets_document_leads_somewhere(asyncapi: Any) -> None:
+    references = set(re.findall(r'"\$ref": "#/([^"]+)"', json.dumps(asyncapi)))
+    assert references
+    for reference in references:
+        found = asyncapi
+        for part in reference.split("/"):
+            found = found[part]
+        assert found
 
 
 @pytest.fixture(scope="module")
