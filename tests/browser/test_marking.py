@@ -103,3 +103,14 @@ async def test_a_message_for_later_goes_out_at_its_time_or_is_taken_back(
     plaza.clock.advance(timedelta(hours=2))
     await expect(grace.message("good morning")).to_be_visible()
     await expect(ada.part("scheduled")).to_be_hidden()
+
+
+async def test_what_was_read_can_be_kept_as_unread(ada: Window) -> None:
+    await ada.open("Plaza tour")
+    await expect(ada.unread("Plaza tour")).to_be_hidden()
+    await ada.act("Kill a server while you are at it: `plaza up` brings it back.", "action-unread")
+    await expect(ada.unread("Plaza tour")).to_have_text("1")
+    await expect(ada.part("thread-title")).to_be_hidden()
+    await ada.open("Plaza tour")
+    await expect(ada.page.locator('[data-kind="new"] + li')).to_contain_text("Linus Pauling")
+    await expect(ada.unread("Plaza tour")).to_be_hidden()

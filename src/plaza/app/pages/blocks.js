@@ -29,12 +29,18 @@ export class Blocks extends EventTarget {
   }
 
   async #read() {
+    const ids = new Set();
     try {
-      const { items } = await this.#api.blocks();
-      this.#ids = new Set(items.map((each) => each.user_id));
+      let cursor = null;
+      do {
+        const page = await this.#api.blocks(cursor);
+        for (const each of page.items) ids.add(each.user_id);
+        cursor = page.next_cursor;
+      } while (cursor !== null);
     } catch {
       return; // the next `ready` asks again
     }
+    this.#ids = ids;
     this.dispatchEvent(new Event("change"));
   }
 }

@@ -1,6 +1,6 @@
 // The routes of chat, by what the page does with them. Ids come from the server and need no escaping; emoji and codes do.
 
-const EVERYTHING = 100; // the most that one page of a list holds
+const EVERYTHING = 100; // the most that one page of a list holds: what few people have more of is not asked further
 
 export function chatApi(api) {
   const get = (route, values = {}) => api.chat("GET", `${route}?${query(values)}`);
@@ -67,7 +67,7 @@ export function chatApi(api) {
 
     presence: (userIds) => post("presence/bulk", { user_ids: userIds }),
     choosePresence: (status) => post("presence", { status }),
-    blocks: () => get("blocks", { limit: EVERYTHING }),
+    blocks: (cursor = null) => get("blocks", { limit: EVERYTHING, cursor }),
     block: (userId) => post("blocks", { user_id: userId }),
     unblock: (userId) => remove(`blocks/${userId}`),
     report: (body) => post("reports", body),

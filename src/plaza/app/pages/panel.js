@@ -35,6 +35,10 @@ export function mountPanel({ views, go, signal }) {
       views[name].open(where, argument);
     },
     close,
-    focus: () => (panel.querySelector("textarea:not([hidden])")?.offsetParent ? panel.querySelector("textarea") : byId("panel-title")).focus(),
+    /** Where something can be written, there. */
+    focus() {
+      const field = panel.querySelector("textarea");
+      (field.offsetParent === null ? byId("panel-title") : field).focus();
+    },
   };
 }

@@ -16,6 +16,8 @@ const LOAD_MORE_PX = 240;
 const NOTHING_OPEN = "Pick a conversation, or start a new one.";
 const COUNTDOWN_MS = 1_000;
 
+const holds = (history, seq) => history.items?.some((message) => message.seq === seq) ?? false;
+
 export function mountThread(parts) {
   const { store, outbox, drafts, typing, blocks, connection, signal } = parts;
   const scroller = byId("scroller");
@@ -172,7 +174,9 @@ export function mountThread(parts) {
     }
     loading = false;
     render();
-    if (open !== null && open !== conversation && open.history.items === null) load(wanted ?? "latest");
+    if (open === null || open === conversation) return;
+    const isMissing = wanted !== null && !holds(open.history, wanted);
+    if (isMissing || open.history.items === null) load(wanted ?? "latest");
   }
 
   function loadMore() {
@@ -272,8 +276,7 @@ export function mountThread(parts) {
       }
       wanted = seq;
       if (seq !== null) atEnd = false;
-      const isHere = history.items?.some((message) => message.seq === seq);
-      if (seq !== null && !isHere) load(seq);
+      if (seq !== null && !holds(history, seq)) load(seq);
       else if (seq === null && (history.items === null || (painted.id === null && history.hasNewer))) load("latest");
       render();
     },
