@@ -100,7 +100,7 @@ async def opened(plaza: Stage, who: Actor, *, binary: bool = False) -> AsyncIter
         yield own
 
 
-def refused(ref: str | None) -> dict[str, Any]:
+def refused(ref: str | int | None) -> dict[str, Any]:
     return {"type": "error", "ref": ref, "code": "VALIDATION_ERROR"}
 
 
