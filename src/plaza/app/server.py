@@ -38,6 +38,7 @@ from plaza.core.http.openapi import DeclaredErrors
 from plaza.core.http.problems import answer_problem
 from plaza.core.http.request import PlazaRequest, provide_client, provide_page
 from plaza.core.http.storage import StorageController
+from plaza.core.http.transport import JoinedHttp
 from plaza.core.ratelimit import RateLimits
 from plaza.core.realtime import DirectWebSocket, asyncapi
 from plaza.core.storage import LocalStorage
@@ -126,7 +127,7 @@ class Server(uvicorn.Server):
                 host=plaza.host,
                 port=plaza.port,
                 loop="uvloop",
-                http="httptools",
+                http=JoinedHttp,
                 ws=DirectWebSocket,
                 ws_max_size=512 * 1024,  # ours is 128 KiB: what lies between is told apart from an attack
                 ws_ping_interval=25,

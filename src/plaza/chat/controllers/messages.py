@@ -21,9 +21,9 @@ from plaza.chat.schemas import (
 )
 from plaza.chat.service import EditingService, MessageService
 from plaza.core.actor import Actor
-from plaza.core.db import Page, PageRequest
+from plaza.core.db import DEFAULT_LIMIT, Page, PageRequest
 from plaza.core.errors import ValidationFailed
-from plaza.core.http import documented
+from plaza.core.http import PageCursor, PageLimit, documented
 from plaza.domain_events.chat import ConversationId, MessageId
 
 Seq = Annotated[int | None, QueryParameter(gt=-1, le=MAX_SEQ)]
@@ -44,13 +44,15 @@ class MessageController(Controller):
         self,
         actor: NamedDependency[Actor],
         conversation_id: FromPath[UUID],
-        page: NamedDependency[PageRequest],
         before_seq: Seq = None,
         after_seq: Seq = None,
         around_seq: Seq = None,
+        limit: PageLimit = DEFAULT_LIMIT,
+        cursor: PageCursor = None,
     ) -> Response[bytes]:
         """The newest first; with `after_seq` the oldest first."""
         span = _span(before_seq, after_seq, around_seq)
+        page = PageRequest(limit, cursor)  # a second dependency would be resolved in a group of tasks, each time
         found = await self.messages.page(actor, ConversationId(conversation_id), span, page)
         return _json(found.unwrap())
 

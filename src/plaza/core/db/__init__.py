@@ -4,7 +4,7 @@ from plaza.core.db.database import Database, DatabaseSettings
 from plaza.core.db.errors import is_lost_server, is_out_of_range, is_overload, is_refused_connection
 from plaza.core.db.listener import Listener
 from plaza.core.db.models import Base, Timestamped, Versioned, state_column, typed_ids
-from plaza.core.db.pagination import Cursors, Page, PageRequest
+from plaza.core.db.pagination import DEFAULT_LIMIT, Cursors, Page, PageRequest
 from plaza.core.db.repository import Repository
 from plaza.core.db.transaction import (
     CommandScope,
@@ -18,6 +18,7 @@ from plaza.core.db.transaction import (
 )
 
 __all__ = [
+    "DEFAULT_LIMIT",
     "Base",
     "CommandScope",
     "CommitUnknown",

@@ -19,7 +19,7 @@ from plaza.core.http.idempotency import NOT_IDEMPOTENT
 from plaza.core.http.limits import RouteLimit, behind, limited
 from plaza.core.http.openapi import documented
 from plaza.core.http.problems import PROBLEM_JSON, Problem
-from plaza.core.http.request import Client
+from plaza.core.http.request import Client, PageCursor, PageLimit
 
 __all__ = [
     "ANONYMOUS",
@@ -31,6 +31,8 @@ __all__ = [
     "WHILE_WAITLISTED",
     "Authenticator",
     "Client",
+    "PageCursor",
+    "PageLimit",
     "Permission",
     "Problem",
     "RouteLimit",

@@ -59,8 +59,9 @@ def client_ip(scope: Any) -> str:
     return address.removeprefix("::ffff:") if "." in address else address
 
 
-def provide_page(
-    limit: Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT,
-    cursor: Annotated[str | None, QueryParameter(max_length=1024)] = None,
-) -> PageRequest:
+PageLimit = Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT)]
+PageCursor = Annotated[str | None, QueryParameter(max_length=1024)]
+
+
+def provide_page(limit: PageLimit = DEFAULT_LIMIT, cursor: PageCursor = None) -> PageRequest:
     return PageRequest(limit=limit, cursor=cursor)
