@@ -146,6 +146,8 @@ async def test_typing_is_told_to_the_others_once_in_a_while(plaza: Stage, chat: 
         await adas.send("typing", conversation_id=str(others), is_typing=True)
         await adas.send("typing", conversation_id=str(talk), is_typing=False)
         await adas.send("typing", conversation_id=str(talk), is_typing=False)
+        await bobs.next("typing", is_typing=False)
+        await bobs.next("typing", is_typing=False)  # told once the database has said who hears it
         for socket in (adas, bobs, eves):
             await settled(socket)
         told = [frame["is_typing"] for frame in bobs.seen if frame["type"] == "typing"]

@@ -142,7 +142,9 @@ class Hub:
         if socket.is_closing:
             return
         followers = [
-            self.topics.follow(socket, topic_id, after=after, head=head) for topic_id, (head, after) in wanted.items()
+            self.topics.follow(socket, topic_id, after=after, head=head)
+            for topic_id, (head, after) in wanted.items()
+            if not self.topics.has_left(topic_id, socket.user_id, since=head)  # nothing comes behind his farewell
         ]
         socket.push(Frame(subscribed))
         for follower in followers:

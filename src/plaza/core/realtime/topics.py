@@ -194,6 +194,10 @@ class Topics:
         follower = topic.followers[socket] = Follower(socket, topic, min(after, max(head, topic.given)), head)
         return follower
 
+    def has_left(self, topic_id: UUID, user_id: UUID, since: int) -> bool:
+        """Whether he has left after this seq, as far as that went out here."""
+        return self._is_gone(topic_id, user_id, since + 1)
+
     def followed(self, follower: Follower) -> None:
         """It has reached the end of the log: from here on its socket is a reader like the others, or gone."""
         topic, socket = follower.topic, follower.socket
@@ -273,8 +277,8 @@ class Topics:
         for users, has_joined in ((change.joined, True), (change.left, False)):
             for user_id in users:
                 for socket in self.sockets_of.get(user_id, ()):
-                    if socket.noted is not None and change.seq > socket.noted.get(topic_id, (0, True))[0]:
-                        socket.noted[topic_id] = (change.seq, has_joined)
+                    if socket.noted is not None and change.seq >= socket.noted.get(topic_id, (0, True))[0]:
+                        socket.noted[topic_id] = (change.seq, has_joined)  # who joins and leaves with one entry is gone
 
     def _knows(self, topic: Topic | None, seq: int) -> None:
         if topic is not None:
