@@ -72,7 +72,8 @@ class Line:
         ref = str(uuid4())
         self._awaited[ref] = asyncio.get_running_loop().create_future()
         await self.connection.send(json.dumps({"type": type, "ref": ref, **fields}))
-        return await self._while(self._awaited[ref])
+        answer: dict[str, Any] = await self._while(self._awaited[ref])
+        return answer
 
     async def reaches(self, heads: dict[str, int]) -> None:
         """Until it has heard all of these logs, and whatever else is on its way."""

@@ -41,8 +41,8 @@ class Person:
 
     async def ask(self, method: str, path: str, **body: Any) -> tuple[str, Any]:
         """The code of a refusal, or nothing; and what was answered."""
-        answer = await self.http.request(method, f"{CHAT}/{path}", **({"json": body} if body else {}))
-        told = answer.json() if answer.content else None
+        answer = await self.http.request(method, f"{CHAT}/{path}", json=body or None)
+        told: Any = answer.json() if answer.content else None
         return ("" if answer.is_success else told["code"]), told
 
     async def say(self, type: str, **fields: Any) -> tuple[str, Any]:
