@@ -197,7 +197,7 @@ async def test_data_of_another_version_is_refused_and_left_alone(servers: Embedd
     assert await query(servers.postgres, "select 1") == 1
 
 
-def test_an_abandoned_throwaway_folder_is_removed_by_the_next() -> None:
+async def test_an_abandoned_throwaway_folder_is_removed_by_the_next() -> None:
     script = "import os; from plaza.dev.embedded import *\nwith throwaway_folder() as f: print(f, flush=True); os.kill(os.getpid(), 9)"
     abandoned = Path(
         subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False).stdout.strip()

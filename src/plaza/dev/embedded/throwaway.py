@@ -9,6 +9,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from plaza.dev.embedded.servers import EmbeddedServers
@@ -49,7 +50,11 @@ def _remove_abandoned(parent: Path, prefix: str) -> None:
     for folder in parent.glob(f"{prefix}*"):
         with contextlib.suppress(OSError), (folder / LOCK).open("r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            servers = EmbeddedServers(folder)
-            asyncio.run(servers.valkey.end_orphans())
-            asyncio.run(servers.postgres.end_orphans())
+            with ThreadPoolExecutor(1) as thread:  # in this one there may be a loop already
+                thread.submit(asyncio.run, _end_orphans(EmbeddedServers(folder))).result()
             shutil.rmtree(folder)
+
+
+async def _end_orphans(servers: EmbeddedServers) -> None:
+    await servers.valkey.end_orphans()
+    await servers.postgres.end_orphans()
