@@ -31,6 +31,7 @@ from tests.identity.authenticators import (
 from tests.identity.builders import ELSEWHERE, HERE, a_person, is_accepted, logged_in, mails_to
 from tests.support.clock import ManualClock
 from tests.support.stage import Stage, configuration_for
+from tests.support.waiting import eventually
 
 BIOMETRIC = "/api/v1/auth/biometric"
 ADA, NOBODY = "ada@example.com", "nobody@example.com"
