@@ -125,7 +125,7 @@ def bare_hashes(seconds: float) -> float:
 
 
 def set_password(database_url: str, emails: list[str]) -> None:
-    """PASSWORD, for people who have logged in before."""
+    """PASSWORD, for people who have logged in before, with the device that the load shows: it names none."""
     hashed = _ARGON2.hash(PASSWORD)
 
     async def store() -> None:
@@ -133,6 +133,10 @@ def set_password(database_url: str, emails: list[str]) -> None:
         try:
             statement = "update identity_user set password_hash = $1, last_login_at = now() where email = any($2)"
             await connection.execute(statement, hashed, emails)
+            await connection.execute(
+                "update identity_session s set user_agent = '' from identity_user u where u.id = s.user_id and u.email = any($1)",
+                emails,
+            )
         finally:
             await connection.close()
 
