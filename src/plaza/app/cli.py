@@ -86,11 +86,11 @@ def asynchronous(fn: Callable[P, Awaitable[T]]) -> Callable[P, T]:
 @cli.command()
 def serve() -> None:
     """Run the API on PLAZA_HOST and PLAZA_PORT."""
-    from plaza.app.runtime import keep_what_stands
+    from plaza.app.runtime import settle
     from plaza.app.server import build
 
     server = build(configured("api"))
-    keep_what_stands()
+    settle()
     server.run()
 
 
@@ -100,7 +100,7 @@ def worker() -> None:
     import uvloop
 
     from plaza.app.probes import probes
-    from plaza.app.runtime import Runtime, keep_what_stands
+    from plaza.app.runtime import Runtime, settle
     from plaza.core.jobs import JobWorker
 
     configuration = configured("worker")
@@ -108,7 +108,7 @@ def worker() -> None:
     async def main() -> None:
         runtime = Runtime(configuration, "worker")
         worker = JobWorker(runtime.jobs)
-        keep_what_stands()
+        settle()
         async with runtime.running("worker"), probes(runtime):
             await worker.run()
 

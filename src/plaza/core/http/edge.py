@@ -7,15 +7,13 @@ import time
 from contextlib import AbstractContextManager
 from typing import Any
 
-import msgspec
 import structlog
 
 from plaza.core.correlation import accepted, correlated
 from plaza.core.errors import Unavailable, ValidationFailed
-from plaza.core.http.problems import PROBLEM_JSON, headers_of, problem_of
+from plaza.core.http.problems import send_problem
 from plaza.core.http.request import USER_AGENT_LENGTH, client_ip
 from plaza.core.origin import coming_from
-from plaza.core.result import DomainError
 from plaza.core.settings import PlazaSettings
 from plaza.core.telemetry.metrics import IN_FLIGHT, REQUEST_SECONDS, REQUESTS
 
@@ -101,15 +99,6 @@ class Edge:
                         ms=round(took * 1000, 1),
                         user_id=str(actor.user_id) if actor else None,
                     )
-
-
-async def send_problem(send: Any, error: DomainError) -> None:
-    """A problem document without Litestar."""
-    body = msgspec.json.encode(problem_of(error))
-    headers = [(b"content-type", PROBLEM_JSON.encode()), (b"content-length", str(len(body)).encode())]
-    headers += [(name.lower().encode(), value.encode()) for name, value in headers_of(error).items()]
-    await send({"type": "http.response.start", "status": error.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
 
 
 def _needs_policy(headers: list[tuple[bytes, bytes]]) -> bool:

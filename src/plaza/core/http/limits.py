@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -13,6 +13,8 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from plaza.core.actor import Actor
 from plaza.core.composition import Parts
+from plaza.core.errors import RateLimited
+from plaza.core.http.problems import send_problem
 from plaza.core.http.request import client_ip
 from plaza.core.origin import network_of
 from plaza.core.ratelimit import RateLimits, Window
@@ -59,7 +61,12 @@ class RequestLimits:
         if (queue := options.get("behind")) is None:
             await self._counted(options, scope, receive, send)
             return
-        with self.parts[queue].place():
+        with ExitStack() as place:
+            try:
+                place.enter_context(self.parts[queue].place())
+            except RateLimited as error:
+                await send_problem(send, error)  # a storm is turned away at the least cost
+                return
             await self._counted(options, scope, receive, send)
 
     async def _counted(self, options: Mapping[str, Any], scope: Scope, receive: Receive, send: Send) -> None:

@@ -102,6 +102,15 @@ def answer_problem(request: Request[Any, Any, Any], error: Exception) -> Respons
     return Response(body, status_code=told.status, media_type=PROBLEM_JSON, headers=headers)
 
 
+async def send_problem(send: Any, error: DomainError) -> None:
+    """A problem document without Litestar."""
+    body = msgspec.json.encode(problem_of(error))
+    headers = [(b"content-type", PROBLEM_JSON.encode()), (b"content-length", str(len(body)).encode())]
+    headers += [(name.lower().encode(), value.encode()) for name, value in headers_of(error).items()]
+    await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
 def _of_litestar(error: HTTPException) -> DomainError:
     if isinstance(error, NotFoundException):
         return NotFound()
