@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from contextlib import suppress
+from functools import lru_cache
 
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
@@ -65,6 +66,7 @@ def normalized_phone(number: str, *, takes_texts: bool = True) -> str:
     return phonenumbers.format_number(found, PhoneNumberFormat.E164)
 
 
+@lru_cache(64)  # each login asks several times
 def identifier_of(text: str) -> Identifier:
     """What somebody may have typed to log in, in the one spelling that it has; what is no address and no number is a username."""
     text = text.strip()[:_MAX_IDENTIFIER]
