@@ -1,10 +1,11 @@
-"""The outermost layer: a correlation id, a deadline, security headers, metrics and one log line for every request."""
+"""The outermost layer: a correlation id, a deadline, security headers, metrics and one log line for every request that was not turned away."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from contextlib import AbstractContextManager
+from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -91,7 +92,8 @@ class Edge:
                 REQUEST_SECONDS.labels(scope["method"], route).observe(took)
                 if not scope["path"].startswith(_QUIET):
                     actor = scope.get("actor")
-                    log.info(
+                    # A storm that is turned away fills no log; the metrics count it.
+                    (log.debug if status == HTTPStatus.TOO_MANY_REQUESTS else log.info)(
                         "request",
                         method=scope["method"],
                         path=scope["path"],
