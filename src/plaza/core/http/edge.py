@@ -1,4 +1,4 @@
-"""The outermost layer: a correlation id, a deadline, security headers, metrics and one log line for every request that was not turned away."""
+"""The outermost layer: a correlation id, a deadline, security headers, metrics, and a log line for all but what limits refuse."""
 
 from __future__ import annotations
 
