@@ -26,12 +26,6 @@ def pytest_configure(config: pytest.Config) -> None:
         prepare_template(_stack)
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Tests wait for servers and processes about as long as they work."""
-    return (os.cpu_count() or 1) * 3 // 2
-
-
 def pytest_sessionstart(session: pytest.Session) -> None:
     is_xdist_controller = getattr(session.config.option, "dist", "no") != "no" and not hasattr(
         session.config, "workerinput"

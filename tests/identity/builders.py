@@ -96,6 +96,15 @@ async def mails_to(plaza: Stage, email: str, *, at_least: int = 1) -> list[dict[
     return found
 
 
+async def is_told(plaza: Stage, email: str, words: str) -> None:
+    """Waits for a mail that says so; others may come before it."""
+
+    async def told() -> bool:
+        return any(words in mail["body"] for mail in await mails_to(plaza, email))
+
+    await eventually(told)
+
+
 async def codes_to(plaza: Stage, email: str, *, at_least: int = 1) -> list[str]:
     """Oldest first. Each mail holds exactly one number of six digits, or none."""
     codes: list[str] = []

@@ -28,10 +28,9 @@ from tests.identity.authenticators import (
     outcome,
     rows,
 )
-from tests.identity.builders import ELSEWHERE, HERE, a_person, is_accepted, logged_in, mails_to
+from tests.identity.builders import ELSEWHERE, HERE, a_person, is_accepted, is_told, logged_in
 from tests.support.clock import ManualClock
 from tests.support.stage import Stage, configuration_for
-from tests.support.waiting import eventually
 
 BIOMETRIC = "/api/v1/auth/biometric"
 ADA, NOBODY = "ada@example.com", "nobody@example.com"
@@ -54,11 +53,7 @@ async def test_a_phone_is_enrolled_and_opens_the_account(plaza: Stage, client: h
     assert (answer.status_code, answer.json()["device_name"]) == (201, "Ada's phone")
     assert await audited(plaza, "identity.device_key_added") == 1
 
-    async def told() -> bool:
-        return any("log in with its own key" in mail["body"] for mail in await mails_to(plaza, ADA))
-
-    await eventually(told)
-
+    await is_told(plaza, ADA, "log in with its own key")
     asked = (await client.post(f"{BIOMETRIC}/challenge", json={"email": " Ada@Example.com "})).json()
     given = {"email": ADA, "challenge": asked["challenge"], "signature": phone.sign(asked["challenge"])}
     answer = await client.post(f"{BIOMETRIC}/authenticate", json=given)

@@ -13,7 +13,17 @@ from joserfc import jwt
 
 from plaza.core.settings import SettingsError
 from plaza.identity.service import UserService
-from tests.identity.builders import PASSWORD, a_person, codes_to, jobs_done, logged_in, mails_to, register, verify
+from tests.identity.builders import (
+    PASSWORD,
+    a_person,
+    codes_to,
+    is_told,
+    jobs_done,
+    logged_in,
+    mails_to,
+    register,
+    verify,
+)
 from tests.identity.outside import APP, APPLE_KEY, AUTH, HOME, World, pkce, variables, world_of
 from tests.identity.provider import CLIENT_ID, CLIENT_SECRET, Person, query_of, reply
 from tests.support.callers import callers
@@ -63,7 +73,7 @@ async def test_somebody_with_the_proved_address_gets_the_account_linked_and_is_t
     ada = await a_person(world.stage, ADA)
     answer = await world.browser().log_in()
     assert answer.json()["user"]["id"] == str(ada.id)
-    assert any("google" in mail["body"] for mail in await mails_to(world.stage, ADA))
+    await is_told(world.stage, ADA, "google")
     (entry,) = await world.rows("select * from audit_entry where action = 'identity.account_linked'")
     assert (entry["user_id"], entry["after"]) == (ada.id, {"provider": "google", "email": ADA})
     assert (await logged_in(world.stage, ADA)).id == ada.id  # the password is still theirs

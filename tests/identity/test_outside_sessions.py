@@ -14,7 +14,7 @@ from plaza.domain_events.identity import UserId
 from plaza.identity import SessionService
 from plaza.identity.models import EndReason
 from plaza.identity.service import CallerService, OutsideSessionService, UserService
-from tests.identity.builders import PASSWORD, a_person, mails_to
+from tests.identity.builders import PASSWORD, a_person, is_told
 from tests.identity.issuer import (
     ORGANIZATION,
     actor_of,
@@ -213,7 +213,7 @@ async def test_nobody_is_made_without_an_address_that_the_issuer_may_vouch_for(
 async def test_somebody_with_that_address_is_found_and_told(world: World) -> None:
     ada = await a_person(world.stage)
     assert (await me(world, token(world))).json()["id"] == str(ada.id)
-    assert any("jwt:stytch" in mail["body"] for mail in await mails_to(world.stage, ada.email))
+    await is_told(world.stage, ada.email, "jwt:stytch")
 
 
 async def test_staff_are_not(world: World) -> None:

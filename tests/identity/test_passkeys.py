@@ -26,7 +26,7 @@ from tests.identity.authenticators import (
     rows,
     use_passkey,
 )
-from tests.identity.builders import ELSEWHERE, Person, a_person, is_accepted, logged_in, mails_to
+from tests.identity.builders import ELSEWHERE, Person, a_person, is_accepted, is_told, logged_in
 from tests.support.clock import ManualClock
 from tests.support.stage import Stage, configuration_for
 
@@ -44,7 +44,7 @@ async def test_a_passkey_is_made_and_opens_the_account(plaza: Stage, client: htt
     made = answer.json()
     assert (made["name"], made["transports"], made["backed_up"]) == ("Ada's phone", ["internal", "hybrid"], False)
     assert await audited(plaza, "identity.passkey_added") == 1
-    assert any("A passkey was added" in mail["body"] for mail in await mails_to(plaza, person.email))
+    await is_told(plaza, person.email, "A passkey was added")
 
     asked = (await client.post(f"{PASSKEYS}/authentication-options")).json()
     given = {"challenge_id": asked["challenge_id"], "credential": authenticator.get(asked["options"])}

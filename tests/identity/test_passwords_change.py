@@ -19,6 +19,7 @@ from tests.identity.builders import (
     Person,
     a_person,
     is_accepted,
+    is_told,
     jobs_done,
     links_to,
     logged_in,
@@ -66,7 +67,7 @@ async def test_over_http_with_a_notice_and_the_other_sessions_where_asked(plaza:
     assert await is_accepted(plaza, other.pair.access_token) is not end_others
     assert (await logged_in(plaza, ADA, NEW)).id == ada.id
     await jobs_done(plaza)
-    assert "Plaza: Your password was changed." in [mail["subject"] for mail in await mails_to(plaza, ADA)]
+    await is_told(plaza, ADA, "Your password was changed.")
     audited = "select actor_id from audit_entry where action = 'identity.password_changed'"
     assert await one(plaza, audited) == ada.id
 
