@@ -97,7 +97,7 @@ def settle() -> None:
 
     Each full collection would stop everything for as long as that takes. With it GET of 50 messages rose from 967/s to 1,207/s, and its
     p99 fell from 171 ms to 38 ms. A thread that hashes passwords asks for the interpreter twice a hash, and would wait 5 ms each time
-    while the loop is busy: with 0.5 ms a storm is served 49 logins a second instead of 45.
+    while the loop is busy: with 0.5 ms the p99 of GETs beside a storm of logins fell from 17 ms to 11 ms.
     """
     gc.collect()
     gc.freeze()

@@ -54,7 +54,7 @@ class S3Storage:
                 done.append({"PartNumber": number, "ETag": answer["ETag"]})
                 part, number = await anext(parts, b""), number + 1
             await client.complete_multipart_upload(**place, MultipartUpload={"Parts": done})
-        except BaseException:
+        except BaseException:  # cancelled, too: parts that nobody finishes cost money
             with suppress(BotoCoreError, ClientError):
                 await client.abort_multipart_upload(**place)
             raise
