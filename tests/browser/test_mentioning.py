@@ -41,7 +41,9 @@ async def test_slow_mode_counts_down_and_sends_by_itself(ada: Window, grace: Win
     await ada.open("Plaza tour")
     await ada.part("show-people").click()
     await ada.part("group-pause").select_option("3600")
-    await ada.part("group-save").click()
+    async with ada.page.expect_response(lambda answer: answer.request.method == "PATCH") as saved:
+        await ada.part("group-save").click()
+    assert (await saved.value).ok
     await grace.open("Plaza tour")
     await grace.say("first")
     await grace.is_sent("first")

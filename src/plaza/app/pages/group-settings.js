@@ -10,23 +10,27 @@ export function mountGroupSettings({ api, store, signal }) {
   const pause = byId("group-pause");
   const admins = byId("group-admins");
   let shown = null;
+  let isChanged = false;
 
+  form.addEventListener("input", () => (isChanged = true), { signal });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const conversation = shown;
     submitting(form, async () => {
       const wanted = { title: title.value.trim(), slow_mode_s: Number(pause.value), posting: admins.checked ? "admins" : "everybody" };
-      store.update(await api.changeConversation(conversation.id, wanted));
+      const changed = await api.changeConversation(conversation.id, wanted);
+      if (shown === conversation) isChanged = false;
+      store.update(changed);
     });
   }, { signal });
 
   return {
-    /** Leaves alone what is being changed at the moment. */
+    /** Leaves alone what was changed and is not saved yet. */
     show(conversation, runsIt) {
       form.hidden = !runsIt;
-      const isBusy = form.contains(document.activeElement) && shown === conversation;
+      if (shown !== conversation) isChanged = false;
       shown = conversation;
-      if (!runsIt || isBusy) return;
+      if (!runsIt || isChanged) return;
       title.value = conversation.title ?? "";
       admins.checked = conversation.posting === "admins";
       const seconds = conversation.slow_mode_s;
