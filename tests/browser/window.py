@@ -8,7 +8,9 @@ from urllib.parse import urlsplit
 
 from playwright.async_api import BrowserContext, ConsoleMessage, Locator, Page, Request, WebError, expect
 
-PATIENCE_MS = 30_000  # for what must come; how fast it comes is measured elsewhere
+from tests.support.waiting import PATIENCE_S
+
+PATIENCE_MS = PATIENCE_S * 1000
 expect.set_options(timeout=PATIENCE_MS)
 
 # Who was never logged in here is told so by the first question of the page, and the browser prints every refusal.

@@ -114,6 +114,19 @@ async def test_the_first_message_introduces_a_direct_conversation_to_both(
     assert heads[0].joined == pair
 
 
+async def test_leaving_a_direct_conversation_without_a_word_introduces_it_too(
+    chat: Chat, plaza: Stage, heard: Heard
+) -> None:
+    ada, grace = await chat.people("Ada", "Grace")
+    id = await chat.direct(ada, grace)
+    await chat.leave(ada, id)
+    await chat.direct(grace, ada)
+    pair = tuple(sorted((ada.user_id, grace.user_id)))
+    assert [(each.joined, each.left) for each in heard.wakes] == [(pair, (ada.user_id,)), ((ada.user_id,), ())]
+    log = await plaza[ConversationLog].frames(id, 0, 10)
+    assert list(map(content_of, heard.wakes)) == list(map(content_of, log))
+
+
 async def test_heads_are_the_ends_of_logs_and_who_came_and_went(chat: Chat, plaza: Stage) -> None:
     ada, grace, joan = await chat.people("Ada", "Grace", "Joan")
     old, id = await chat.group(ada, grace), await chat.group(ada, grace)

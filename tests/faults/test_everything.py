@@ -27,7 +27,7 @@ async def installation(tmp_path: Path) -> AsyncIterator[Supervised]:
         pytest.skip("finding children needs /proc")
     made = Supervised(tmp_path, **LASTING)
     try:
-        await eventually(made.is_healthy, limit_s=120)
+        await eventually(made.is_healthy)
         yield made
     finally:
         await asyncio.to_thread(made.stop)

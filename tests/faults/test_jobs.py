@@ -26,7 +26,7 @@ async def effects_reach(table: Table, count: int) -> None:
         (row,) = await table.rows("select count(*) as effects from test_effect")
         return int(row.effects) >= count
 
-    await eventually(check, limit_s=120)
+    await eventually(check)
 
 
 async def test_sigkill_of_workers(

@@ -53,7 +53,7 @@ async def test_smtp_repeats_only_what_was_under_way_and_with_the_same_id(
 
         server.on_data = kill_sometimes
         (await jobs.parts[Mailer].mail(60)).unwrap()
-        await eventually(lambda: _all(table, "sent", 60), limit_s=120)
+        await eventually(lambda: _all(table, "sent", 60))
         await table.ended()
         assert await worker.terminate() == 0
 
@@ -73,11 +73,11 @@ async def test_the_development_outbox_gets_each_mail_once(
     (await jobs.parts[Mailer].mail(200)).unwrap()
     workers = [start_worker(jobs_database_url, redis_url, CONTEXTS) for _ in range(2)]
     for kill in range(2):
-        await eventually(lambda arrived=(kill + 1) * 60: _items(table, arrived), limit_s=120)  # type: ignore[misc]
+        await eventually(lambda arrived=(kill + 1) * 60: _items(table, arrived))  # type: ignore[misc]
         victim = workers[kill % 2]
         victim.kill()
         victim.start()
-    await eventually(lambda: _all(table, "sent", 200), limit_s=120)
+    await eventually(lambda: _all(table, "sent", 200))
     await table.ended()
     items = await table.rows("select recipient from notifications_outbox_item")
     assert sorted(row.recipient for row in items) == sorted(f"reader-{n}@example.com" for n in range(200))

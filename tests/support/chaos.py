@@ -78,7 +78,7 @@ class Chaos:
                 for sender in self.senders:
                     writing.create_task(sender.run())
                 await self._kill(seconds)
-                await eventually(self.installation.is_healthy, limit_s=120)
+                await eventually(self.installation.is_healthy)
                 self.stopping = True
             head = (await self.log())[-1]["seq"]
             for each in self.readers:
@@ -194,7 +194,7 @@ class Reader:
         async def is_there() -> bool:
             return bool(self.heard) and self.heard[-1][0] >= seq
 
-        await eventually(is_there, limit_s=120)
+        await eventually(is_there)
 
 
 def named(frame: dict[str, Any]) -> tuple[Any, ...]:

@@ -18,9 +18,9 @@ from websockets.asyncio.client import ClientConnection
 from plaza.client import Down, Plaza
 from plaza.client.frames import MessageNew
 from plaza.client.models import MessageBody
+from tests.support.waiting import PATIENCE_S as PATIENCE_S
 
 PASSWORD = "correct horse battery staple"
-PATIENCE_S = 30  # for what must come; how fast it comes is measured elsewhere
 
 
 async def mailed_code(http: httpx.AsyncClient, address: str, *, after: int = 0) -> str:

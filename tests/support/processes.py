@@ -19,7 +19,7 @@ from plaza.dev.processes import spawn
 from tests.support.command_line import PLAZA, CommandLine, environment
 from tests.support.outside import Person
 from tests.support.tls import TLS
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE_S, eventually
 
 P = TypeVar("P", bound="PlazaProcess")
 
@@ -82,7 +82,7 @@ class ApiProcess(PlazaProcess):
 
     async def health(self) -> tuple[int, str]:
         """Status and what it says."""
-        async with httpx.AsyncClient(base_url=self.base_url, timeout=30, verify=TLS) as http:
+        async with httpx.AsyncClient(base_url=self.base_url, timeout=PATIENCE_S, verify=TLS) as http:
             answer = await http.get("/health")
             return answer.status_code, answer.json()["status"]
 
@@ -91,7 +91,7 @@ class ApiProcess(PlazaProcess):
 
     async def _answers(self) -> bool:
         assert self.is_running, self.log.read_text()[-4000:]
-        async with httpx.AsyncClient(base_url=self.base_url, timeout=30, verify=TLS) as http:
+        async with httpx.AsyncClient(base_url=self.base_url, timeout=PATIENCE_S, verify=TLS) as http:
             try:
                 return (await http.get("/health/live")).status_code == 200
             except httpx.TransportError:
@@ -123,7 +123,9 @@ class Installation:
         return await self._started(PlazaProcess(self.folder, "worker", **{**self.variables, **variables}))
 
     async def client(self, api: ApiProcess) -> httpx.AsyncClient:
-        return await self._stack.enter_async_context(httpx.AsyncClient(base_url=api.base_url, timeout=60, verify=TLS))
+        return await self._stack.enter_async_context(
+            httpx.AsyncClient(base_url=api.base_url, timeout=PATIENCE_S, verify=TLS)
+        )
 
     async def people(self, count: int, api: ApiProcess) -> tuple[list[Person], str]:
         """Verified, and together in one group: the people, whose clients speak to `api`, and the group."""

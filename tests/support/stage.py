@@ -22,6 +22,7 @@ from plaza.core.settings import Environment
 from tests.support.clock import ManualClock
 from tests.support.logs import InternalErrors
 from tests.support.tls import TLS
+from tests.support.waiting import PATIENCE_S
 
 T = TypeVar("T")
 
@@ -45,8 +46,20 @@ class QuietServer(Server):
         yield
 
 
+# Where a machine is slow or busy everything still happens, only later: what is refused for taking long is refused by tests of their own.
+PATIENT = {
+    "PLAZA_DATABASE_POOL_TIMEOUT_S": "60",
+    "PLAZA_DATABASE_STATEMENT_TIMEOUT_MS": "60000",
+    "PLAZA_DATABASE_LOCK_TIMEOUT_MS": "60000",
+    "PLAZA_DATABASE_TRANSACTION_TIMEOUT_S": "60",
+    "PLAZA_REQUEST_DEADLINE_S": "120",
+    "PLAZA_IDENTITY_HASH_YIELDS": "false",
+}
+
+
 def configuration_for(database_url: str, redis_url: str, **variables: str) -> Configuration:
     given = {
+        **PATIENT,
         "PLAZA_ENV": "test",
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
@@ -106,7 +119,7 @@ class Stage:
         """Closed when the test is over."""
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
-        client = httpx.AsyncClient(base_url=self.base_url, headers=headers, timeout=30, verify=TLS)
+        client = httpx.AsyncClient(base_url=self.base_url, headers=headers, timeout=PATIENCE_S, verify=TLS)
         self._clients.append(client)
         return client
 
@@ -156,7 +169,8 @@ class Stage:
 
     async def _start_worker(self) -> None:
         runtime = Runtime(self.configuration, "worker", clock=self.clock)
-        worker = JobWorker(runtime.jobs)
+        # Business time stands still: what failed and waited for its next try would wait for ever.
+        worker = JobWorker(runtime.jobs, pause=lambda _: 0)
         await self._stack.enter_async_context(runtime.running("worker"))
         told_to_stop = asyncio.Event()
         task = asyncio.create_task(worker.run(told_to_stop))

@@ -20,6 +20,7 @@ from plaza.chat.service.blocks import BlockService
 from plaza.chat.service.deliveries import DeliveryService
 from plaza.chat.service.presence import PresenceService
 from plaza.core.actor import Actor
+from plaza.core.realtime import Hub
 from plaza.domain_events.chat import ConversationId
 from tests.chat.builders import Chat
 from tests.chat.lines import line, settled
@@ -106,6 +107,30 @@ async def test_whoever_is_out_hears_nothing_more(chat: Chat, how: str) -> None:
             assert is_farewell(frames[-1], bob), frames[-1]
             assert sum(is_farewell(each, bob) for each in frames) == 1
         assert is_farewell(open_.narrow.seen[-1], bob)
+
+
+async def test_a_direct_conversation_that_is_left_without_a_word(plaza: Stage, chat: Chat) -> None:
+    """Both know of it before anything is written. He hears of his leaving once, on what he had open then; she hears all of it."""
+    ada, bob = await chat.people("Ada", "Bob")
+    elsewhere = await chat.group(ada, bob)
+    async with line(plaza, ada) as adas, line(plaza, bob) as bobs:
+        talk = await chat.direct(ada, bob)
+        await chat.leave(bob, talk)
+        async with line(plaza, bob) as later:
+            await plaza[Hub].sweep()
+            await adas.next("message.new", conversation_id=str(talk), seq=1)
+            await bobs.next("participant.changed", conversation_id=str(talk), user_id=str(bob.user_id), role=None)
+            await plaza[Hub].sweep()
+            await chat.direct(ada, bob)
+            for each in (adas, bobs, later):
+                await each.next("message.new", conversation_id=str(talk), seq=2)
+            await chat.leave(ada, talk)
+            await chat.leave(bob, talk)
+            await chat.say(ada, elsewhere, ELSEWHERE)
+            for each, seqs in ((adas, [1, 2, 3]), (bobs, [1, 2, 3, 4]), (later, [2, 3, 4])):
+                await each.next("message.new", conversation_id=str(elsewhere))
+                of_it = [frame for frame in each.seen if frame.get("conversation_id") == str(talk)]
+                assert [frame["seq"] for frame in of_it if "seq" in frame] == seqs
 
 
 async def test_of_a_deleted_group_nobody_hears_anything_more(chat: Chat) -> None:

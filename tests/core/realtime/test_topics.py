@@ -149,6 +149,22 @@ def test_heads_bring_in_who_joined_unnoticed_but_not_who_came_and_went(house: Ho
     assert house.behind == [topic]
 
 
+def test_what_is_read_does_not_bring_in_who_came_and_went_with_it(house: House) -> None:
+    """Neither where he left with the very entry that brought him in, nor with a later one; whoever was there hears it all."""
+    ann, ben = house.ear(ANN), house.ear(BEN)
+    (topic,) = ann.topics
+    house.log.append(T, joined=[BEN], left=[BEN])
+    house.log.append(T, joined=[BEN])
+    house.log.append(T, left=[BEN])
+    read = [entry for _, entry in house.log.entries[T]]
+    house.topics.read(topic, read)
+    assert (len(ann.heard), ben.heard) == (5, [])  # with two farewells
+    house.log.append(T, joined=[BEN])
+    house.log.append(T, left=[ANN])
+    house.topics.read(topic, [entry for _, entry in house.log.entries[T]])
+    assert (len(ann.heard), len(ben.heard)) == (8, 3)
+
+
 def test_who_joined_unnoticed_where_others_are_further_reads_what_he_missed(house: House) -> None:
     ben = house.ear(BEN)
     house.log.append(T, joined=[BEN])

@@ -131,7 +131,7 @@ class ChangeBody(msgspec.Struct, frozen=True, kw_only=True):
 class LogEntry(msgspec.Struct, frozen=True, kw_only=True):
     """What has a seq: a new message, or with `change` what happened to one.
 
-    `introduced` are the two people of a direct conversation whose first message this is.
+    `introduced` are the two people of a direct conversation whose first entry this is.
     """
 
     message: MessageBody

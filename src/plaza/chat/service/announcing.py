@@ -32,15 +32,14 @@ class Announcer:
         self.db, self.hub = db, hub
 
     def entries(
-        self, messages: Sequence[MessageBody], introduced: Mapping[ConversationId, tuple[UserId, UserId]] | None = None
+        self, messages: Sequence[MessageBody], introduced: Mapping[ConversationId, tuple[UserId, ...]]
     ) -> None:
         """Of the log; they bring in and take out whomever they tell of.
 
-        `introduced` are the two people of each direct conversation whose first message is among these.
+        `introduced` are the two people of each direct conversation whose first entry is among these.
         """
-        pairs = introduced or {}
         logged = [
-            LogEntry(message=each, introduced=pairs.get(each.conversation_id, ()) if each.seq == 1 else ())
+            LogEntry(message=each, introduced=introduced.get(each.conversation_id, ()) if each.seq == 1 else ())
             for each in messages
         ]
         self.db.after_commit(lambda: self.hub.wake(*map(_wake, logged)))
@@ -76,8 +75,10 @@ class Journal:
     def __init__(self, db: Database, clock: Clock, hub: Hub) -> None:
         self.clock, self.messages, self.announcer = clock, MessageRepository(db), Announcer(db, hub)
 
-    def write(self, conversation: Conversation, event: str, **data: object) -> None:
-        """Ids among `data` become strings."""
+    def write(
+        self, conversation: Conversation, event: str, *, introduced: tuple[UserId, ...] = (), **data: object
+    ) -> None:
+        """Ids among `data` become strings. `introduced` are the two people of a direct conversation whose first entry this is."""
         now = self.clock.now()
         conversation.last_seq += 1
         conversation.last_message_at = max(now, conversation.last_message_at or now)
@@ -94,7 +95,7 @@ class Journal:
                 **_UNTOUCHED,
             )
         )
-        self.announcer.entries([body_of(row)])
+        self.announcer.entries([body_of(row)], {conversation.id: introduced})
         if event in _PARTING:
             self.announcer.parted([UUID(str(data["user_id"]))])
 

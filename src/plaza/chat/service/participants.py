@@ -175,7 +175,10 @@ class ParticipantService(Service):
         self._end(conversation, me)
         if conversation.participant_count == 0:
             conversation.deleted_at = self.clock.now()
-        self.journal.write(conversation, "participant_left", user_id=me.user_id)
+        introduced: tuple[UserId, ...] = ()
+        if conversation.last_seq == 0:  # nobody has written yet: no socket reads it before it is introduced
+            introduced = (await self.conversations.pairs([conversation_id]))[conversation_id]
+        self.journal.write(conversation, "participant_left", introduced=introduced, user_id=me.user_id)
         return success(None)
 
     @command(*ENTRANCE, NotGroup, NotOwner, SameUser, ParticipantNotFound)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -29,11 +29,22 @@ LONGEST_BACK_OFF_S = 3600.0
 ERROR_LENGTH = 500
 
 
-class Runner:
-    """`services` are each handler's own, by the handler's name."""
+def back_off(failures: int) -> float:
+    """Seconds: 2, 4, 8 ... an hour, each a quarter shorter or longer, so that what failed together does not return together."""
+    return min(2.0**failures, LONGEST_BACK_OFF_S) * random.uniform(0.75, 1.25)  # noqa: S311 - jitter, not a secret
 
-    def __init__(self, store: JobStore, clock: Clock, services: Mapping[str, Mapping[str, Any]]) -> None:
-        self.store, self.clock, self.services = store, clock, services
+
+class Runner:
+    """`services` are each handler's own, by the handler's name. `pause` is how long, in seconds, a job waits after that many failures."""
+
+    def __init__(
+        self,
+        store: JobStore,
+        clock: Clock,
+        services: Mapping[str, Mapping[str, Any]],
+        pause: Callable[[int], float] = back_off,
+    ) -> None:
+        self.store, self.clock, self.services, self.pause = store, clock, services, pause
 
     async def run(self, lease: Lease) -> str:
         """How it ended: done, retried, dead or lost. Never raises but for cancellation, after which the lease stays."""
@@ -97,7 +108,7 @@ class Runner:
         failures = lease.failures + counted
         if failures >= lease.entry.handler.attempts:
             return await self._give_up(lease, error)
-        delay = timedelta(seconds=back_off(failures) if after_s is None else after_s)
+        delay = timedelta(seconds=self.pause(failures) if after_s is None else after_s)
         kept = await self.store.postpone(lease, self.clock.now() + delay, error, counted=counted)
         return "retried" if kept else "lost"
 
@@ -106,11 +117,6 @@ class Runner:
             return "lost"
         log.error("job_dead", error=error)
         return "dead"
-
-
-def back_off(failures: int) -> float:
-    """Seconds: 2, 4, 8 ... an hour, each a quarter shorter or longer, so that what failed together does not return together."""
-    return min(2.0**failures, LONGEST_BACK_OFF_S) * random.uniform(0.75, 1.25)  # noqa: S311 - jitter, not a secret
 
 
 def describe(error: Exception, *, brief: bool = False) -> str:

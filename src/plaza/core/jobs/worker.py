@@ -16,7 +16,7 @@ from plaza.core.jobs.manifest import context as core
 from plaza.core.jobs.outbox import CHANNEL, JobOutbox
 from plaza.core.jobs.registry import Registry
 from plaza.core.jobs.relay import Relay
-from plaza.core.jobs.runner import Runner
+from plaza.core.jobs.runner import Runner, back_off
 from plaza.core.jobs.service import JobService
 from plaza.core.jobs.settings import JobSettings
 from plaza.core.jobs.store import JobStore
@@ -41,9 +41,14 @@ class Jobs:
 
 
 class JobWorker:
-    """Made before the process' `Listener` runs. `queues` None means all."""
+    """Made before the process' `Listener` runs. `queues` None means all. `pause` is how long, in seconds, a job waits after that many
 
-    def __init__(self, jobs: Jobs, *, queues: Collection[str] | None = None) -> None:
+    failures.
+    """
+
+    def __init__(
+        self, jobs: Jobs, *, queues: Collection[str] | None = None, pause: Callable[[int], float] = back_off
+    ) -> None:
         parts, registry = jobs.parts, jobs.registry
         settings, clock = parts[JobSettings], parts[Clock]
         entries = [each for each in registry.entries.values() if queues is None or each.handler.queue in queues]
@@ -60,7 +65,7 @@ class JobWorker:
                 for queue in registry.queues
                 if queues is None or queue in queues
             },
-            Runner(self.store, clock, services).run,
+            Runner(self.store, clock, services, pause).run,
             concurrency=settings.concurrency,
             poll_s=settings.poll_s,
         )

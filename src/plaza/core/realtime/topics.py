@@ -229,6 +229,10 @@ class Topics:
             return healed
         for entry in entries:
             if entry.seq > topic.given:
+                for user_id in entry.left:  # came and went, unnoticed here: he is not called back for it
+                    self._remember(topic.id, user_id, entry.seq)
+        for entry in entries:
+            if entry.seq > topic.given:
                 healed += entry.seq not in topic.held
                 self._give(topic, entry)
         self._give_held(topic)

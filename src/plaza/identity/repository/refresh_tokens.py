@@ -5,18 +5,17 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-import msgspec
-from sqlalchemy import RowMapping, select, text
+from sqlalchemy import select, text
 
 from plaza.core.db import Repository
 from plaza.domain_events.identity import SessionId
 from plaza.identity.models import RefreshToken
-from plaza.identity.schemas import UserView
+from plaza.identity.repository.sessions import OPEN_SESSION, OpenSession, open_session
 
 # Each session is locked first, in the order of their ids. Its token is then looked at as it is now and not as it was when the statement
 # began: of parallel uses of one token, one finds it unused.
 _ROTATE = text(
-    """with given as (
+    f"""with given as (
       select * from unnest(
         cast(:hashes as bytea[]), cast(:ids as uuid[]), cast(:successors as bytea[]), cast(:ips as text[])
       ) as t(hash, id, successor, ip)
@@ -47,10 +46,8 @@ _ROTATE = text(
       select used.successor_id, used.session_id, used.id, used.successor, :now, renewed.expires_at, 1
       from used join renewed on renewed.id = used.session_id
     )
-    select r.hash, r.id as session_id, r.authenticated_at, r.expires_at, r.methods, u.token_version, u.waitlisted_until,
-      u.id, u.email, u.phone, u.email_verified_at is not null as email_verified, u.phone_verified_at is not null as phone_verified,
-      u.status, u.is_staff, p.username, p.display_name, u.created_at
-    from renewed r join identity_user u on u.id = r.user_id join identity_profile p on p.user_id = u.id"""
+    select s.hash, {OPEN_SESSION}
+    from renewed s join identity_user u on u.id = s.user_id join identity_profile p on p.user_id = u.id"""  # noqa: S608 - constants
 )
 
 
@@ -62,24 +59,12 @@ class Rotation(NamedTuple):
     ip: str
 
 
-class Renewed(NamedTuple):
-    """A session that goes on, and whose it is."""
-
-    user: UserView
-    session_id: SessionId
-    authenticated_at: datetime
-    expires_at: datetime
-    methods: list[str]
-    token_version: int
-    waitlisted_until: datetime | None
-
-
 class RefreshTokenRepository(Repository[RefreshToken]):
     model = RefreshToken
 
     async def rotate(
         self, given: Mapping[bytes, Rotation], now: datetime, idle: timedelta, longest: timedelta
-    ) -> dict[bytes, Renewed]:
+    ) -> dict[bytes, OpenSession]:
         """Uses these tokens up (by their hashes), makes their successors, and moves the sessions on by `idle`, but not `longest` beyond
 
         their beginning. Left out is what is no good, or was used before.
@@ -94,7 +79,7 @@ class RefreshTokenRepository(Repository[RefreshToken]):
             "longest": longest,
         }
         rows = (await (await self.db.session.connection()).execute(_ROTATE, values)).mappings()
-        return {row["hash"]: _renewed(row) for row in rows}
+        return {row["hash"]: open_session(row) for row in rows}
 
     async def session_of(self, hash: bytes) -> SessionId | None:
         async with self.db.reading() as connection:
@@ -108,8 +93,3 @@ class RefreshTokenRepository(Repository[RefreshToken]):
     async def successor_of(self, id: UUID) -> RefreshToken | None:
         statement = select(RefreshToken).where(RefreshToken.parent_id == id)
         return (await self.db.session.scalars(statement, execution_options={"populate_existing": True})).one_or_none()
-
-
-def _renewed(row: RowMapping) -> Renewed:
-    user = msgspec.convert({name: row[name] for name in UserView.__struct_fields__}, UserView)
-    return Renewed(user, *(row[name] for name in Renewed._fields[1:]))

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, func, insert, select, text, update
+import msgspec
+from sqlalchemy import ColumnElement, RowMapping, delete, func, insert, select, text, update
+from sqlalchemy.orm.attributes import set_committed_value
 
 from plaza.core.db import Repository
 from plaza.domain_events.identity import SessionId, UserId
-from plaza.identity.models import EndReason, RefreshToken, Session
-from plaza.identity.schemas import Device, SessionView
+from plaza.identity.models import EndReason, RefreshToken, Session, User
+from plaza.identity.schemas import Device, SessionView, UserView
 
 ENDED_CHANNEL = "identity_session_ended"
 # A notification holds 8,000 bytes: 200 ids of 37 each.
@@ -25,6 +27,42 @@ _AT_THE_GATE = text(
       exists (select from identity_session where user_id = :user_id and impersonator_id is null
         and regexp_replace(user_agent, '[\d.]+', '', 'g') = regexp_replace(:user_agent, '[\d.]+', '', 'g'))"""
 )
+
+# Of `s` a session, `u` its person and `p` their profile: what `open_session` reads.
+OPEN_SESSION = """s.id as session_id, s.authenticated_at, s.expires_at, s.methods, u.token_version, u.waitlisted_until,
+      u.id, u.email, u.phone, u.email_verified_at is not null as email_verified, u.phone_verified_at is not null as phone_verified,
+      u.status, u.is_staff, p.username, p.display_name, u.created_at"""
+
+# Every login writes these: one statement instead of four.
+_BEGIN = text(
+    f"""with u as (
+      update identity_user set last_login_at = :created_at, version = version + 1 where id = :user_id returning *
+    ),
+    s as (
+      insert into identity_session (id, version, user_id, device_name, platform, user_agent, ip, methods, created_at,
+        authenticated_at, last_used_at, expires_at)
+      values (:id, :version, :user_id, :device_name, :platform, :user_agent, :ip, cast(:methods as text[]), :created_at,
+        :authenticated_at, :last_used_at, :expires_at)
+      returning *
+    ),
+    issued as (
+      insert into identity_refresh_token (id, version, session_id, hash, created_at, expires_at)
+      select :token_id, 1, s.id, :token_hash, s.created_at, s.expires_at from s
+    )
+    select u.version, {OPEN_SESSION} from s cross join u join identity_profile p on p.user_id = u.id"""  # noqa: S608 - constants
+)
+
+
+class OpenSession(NamedTuple):
+    """And whose it is."""
+
+    user: UserView
+    session_id: SessionId
+    authenticated_at: datetime
+    expires_at: datetime
+    methods: list[str]
+    token_version: int
+    waitlisted_until: datetime | None
 
 
 class AtTheGate(NamedTuple):
@@ -43,6 +81,15 @@ class SessionRepository(Repository[Session]):
     async def lock_live(self, id: SessionId, now: datetime) -> Session | None:
         session = await self.lock(id)
         return session if session is not None and session.revoked_at is None and session.expires_at > now else None
+
+    async def begin(self, user: User, row: Mapping[str, Any], token_id: UUID, token_hash: bytes) -> OpenSession:
+        """A session and its first refresh token, for a user whose row is locked: the login is noted there."""
+        await self.db.session.flush()
+        values = {**row, "token_id": token_id, "token_hash": token_hash}
+        written = (await (await self.db.session.connection()).execute(_BEGIN, values)).mappings().one()
+        set_committed_value(user, "last_login_at", row["created_at"])
+        set_committed_value(user, "version", written["version"])
+        return open_session(written)
 
     async def insert_many(self, rows: Sequence[dict[str, object]]) -> None:
         await (await self.db.session.connection()).execute(insert(Session), list(rows))
@@ -146,3 +193,8 @@ class SessionRepository(Repository[Session]):
         doomed = select(model.id).where(condition).limit(limit).with_for_update(skip_locked=True)
         result = await (await self.db.session.connection()).execute(delete(model).where(model.id.in_(doomed)))
         return result.rowcount
+
+
+def open_session(row: RowMapping) -> OpenSession:
+    user = msgspec.convert({name: row[name] for name in UserView.__struct_fields__}, UserView)
+    return OpenSession(user, *(row[name] for name in OpenSession._fields[1:]))

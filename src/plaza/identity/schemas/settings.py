@@ -13,7 +13,8 @@ _PASSKEY_ORIGIN = re.compile(r"https://[^/]+|http://localhost(:[0-9]+)?|android:
 
 
 class IdentitySettings(ProviderSettings, frozen=True):
-    """Times in seconds. `hash_queue` is how many passwords may wait for one of the `hash_threads`.
+    """Times in seconds. `hash_queue` is how many passwords may wait for one of the `hash_threads`, which let everything else on the
+    machine go first while `hash_yields`: off where other busy programs share its cores, or logins wait for those.
 
     `code_mails`, `code_texts` and `magic_links` are what one address may be sent, `country_texts_*` what all numbers of one country
     together may. Of the `sms_*_prefixes` the longest that fits decides; with a list of allowed ones all others are closed.
@@ -69,6 +70,7 @@ class IdentitySettings(ProviderSettings, frozen=True):
     password_words: tuple[str, ...] = ("plaza",)
     hash_threads: int = 2
     hash_queue: int = 64
+    hash_yields: bool = True
     unverified_days: int = 30
     attempts_kept_days: int = 90
 

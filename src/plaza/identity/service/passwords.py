@@ -78,7 +78,7 @@ def _step_back() -> None:
     """On Linux, where each thread has a priority of its own: whatever else wakes up in this process goes first, and at once.
 
     A nice value alone lets a hash end its slice of time before another thread gets its turn: in a storm of logins that is most of what
-    a GET waits for. The price: where all cores are busy with other things, logins wait.
+    a GET waits for. The price: where all cores are busy with other things, logins wait (PLAZA_IDENTITY_HASH_YIELDS).
     """
     if sys.platform == "linux":
         with suppress(OSError):  # forbidden in some sandboxes
@@ -91,7 +91,8 @@ class PasswordHasher:
     def __init__(self, settings: IdentitySettings) -> None:
         # Set explicitly (OWASP's second choice): the library's defaults take ten times as long.
         self._argon2 = Argon2(time_cost=2, memory_cost=19 * 1024, parallelism=1, hash_len=32, salt_len=16, type=Type.ID)
-        self._threads = ThreadPoolExecutor(settings.hash_threads, thread_name_prefix="argon2", initializer=_step_back)
+        yields = _step_back if settings.hash_yields else None
+        self._threads = ThreadPoolExecutor(settings.hash_threads, thread_name_prefix="argon2", initializer=yields)
         self._free = self._places = settings.hash_threads + settings.hash_queue
         self._dummy = self._argon2.hash(secrets.token_urlsafe())
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import secrets
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import NamedTuple
@@ -20,9 +19,9 @@ from plaza.core.grouping import grouped
 from plaza.core.ids import uuid7
 from plaza.core.result import ServiceResult, success
 from plaza.core.service import Service
-from plaza.identity.models import RefreshToken, Session
 from plaza.identity.repository import RefreshTokenRepository
-from plaza.identity.repository.refresh_tokens import Renewed, Rotation
+from plaza.identity.repository.refresh_tokens import Rotation
+from plaza.identity.repository.sessions import OpenSession
 from plaza.identity.schemas import IdentitySettings, Origin
 
 
@@ -51,27 +50,13 @@ class RefreshTokens(Service):
         self.clock, self.settings, self.vault = clock, settings, vault
         self.rows = RefreshTokenRepository(db)
 
-    def issue(self, session: Session) -> str:
-        """The first one of a session that is being opened."""
-        token = secrets.token_urlsafe(32)
-        self.rows.add(
-            RefreshToken(
-                id=uuid7(),
-                session_id=session.id,
-                hash=hash_of(token),
-                created_at=self.clock.now(),
-                expires_at=session.expires_at,
-            )
-        )
-        return token
-
     def presented(self, token: str, origin: Origin) -> PresentedToken:
         macs = self.vault.macs("refresh-successor", token)
         successors = [base64.urlsafe_b64encode(mac).rstrip(b"=").decode() for mac in macs]
         return PresentedToken(hash_of(token), successors, origin.ip)
 
     @grouped()
-    async def rotate(self, presented: Sequence[PresentedToken]) -> Sequence[ServiceResult[Renewed | None]]:
+    async def rotate(self, presented: Sequence[PresentedToken]) -> Sequence[ServiceResult[OpenSession | None]]:
         """None for what is no good, or was used before. Parallel uses of one token that meet here get the same successor."""
         given = {each.hash: Rotation(uuid7(), hash_of(each.successor), each.ip) for each in presented}
         idle, longest = timedelta(seconds=self.settings.refresh_token_s), timedelta(seconds=self.settings.session_s)

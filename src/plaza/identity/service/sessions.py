@@ -9,6 +9,7 @@ What opens and ends a session stands in the audit log; that one goes on does not
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -29,7 +30,7 @@ from plaza.domain_events.identity import SessionId, UserId
 from plaza.identity.errors import AccountDisabled, SessionNotFound
 from plaza.identity.models import EndReason, Session, User, UserStatus
 from plaza.identity.repository import RoleRepository, SessionRepository, UserRepository
-from plaza.identity.repository.refresh_tokens import Renewed
+from plaza.identity.repository.sessions import OpenSession
 from plaza.identity.schemas import Device, Grant, IdentitySettings, Origin, Rights, SessionView, TokenPair
 from plaza.identity.service.contacts import cleaned_line
 from plaza.identity.service.devices import describe_device
@@ -77,17 +78,16 @@ class SessionService(Service):
 
     async def begin(self, user: User, origin: Origin, methods: Sequence[str]) -> Grant:
         """Part of the transaction that has locked the user's row and found the account open."""
-        user.last_login_at = self.clock.now()
-        session = self.sessions.add(Session(**self._row(user.id, origin, methods)))
-        await self.db.session.flush()
-        person = Actor(user_id=user.id, session_id=session.id, methods=frozenset(methods))
-        told = {"device": session.device_name, "methods": list(methods)}
-        await self._record("identity.session_opened", session.id, user.id, person, told)
+        row, refresh_token = self._row(user.id, origin, methods), secrets.token_urlsafe(32)
+        session = await self.sessions.begin(user, row, uuid7(), hash_of(refresh_token))
+        person = Actor(user_id=user.id, session_id=session.session_id, methods=frozenset(methods))
+        told = {"device": row["device_name"], "methods": list(methods)}
+        await self._record("identity.session_opened", session.session_id, user.id, person, told)
         if origin.replaces is not None:
             replaced = await self.sessions.lock_many([origin.replaces])
             ids = [each.id for each in replaced if each.user_id == user.id]
             await self._end(ids, EndReason.REAUTHENTICATED, person)
-        return await self._grant(user, session, self.refresh_tokens.issue(session))
+        return await self._granted(session, refresh_token)
 
     @command(Unauthenticated)
     async def reissue(self, actor: Actor) -> ServiceResult[Grant]:
@@ -302,7 +302,7 @@ class SessionService(Service):
         await self.db.session.flush()
         view = await self.users.view(user.id)
         assert view is not None  # locked, or read within this transaction
-        renewed = Renewed(
+        found = OpenSession(
             user=view,
             session_id=session.id,
             authenticated_at=session.authenticated_at,
@@ -311,9 +311,9 @@ class SessionService(Service):
             token_version=user.token_version,
             waitlisted_until=user.waitlisted_until,
         )
-        return await self._granted(renewed, refresh_token)
+        return await self._granted(found, refresh_token)
 
-    async def _granted(self, session: Renewed, refresh_token: str | None) -> Grant:
+    async def _granted(self, session: OpenSession, refresh_token: str | None) -> Grant:
         """Roles are read after the token version: were they to change in between, the token would be stale from the start."""
         user = session.user
         rights = (await self._rights(user.id)).unwrap() if user.is_staff else Rights()
