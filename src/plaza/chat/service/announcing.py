@@ -31,9 +31,7 @@ class Announcer:
     def __init__(self, db: Database, hub: Hub) -> None:
         self.db, self.hub = db, hub
 
-    def entries(
-        self, messages: Sequence[MessageBody], introduced: Mapping[ConversationId, tuple[UserId, ...]]
-    ) -> None:
+    def entries(self, messages: Sequence[MessageBody], introduced: Mapping[ConversationId, tuple[UserId, ...]]) -> None:
         """Of the log; they bring in and take out whomever they tell of.
 
         `introduced` are the two people of each direct conversation whose first entry is among these.
