@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from uuid import UUID, uuid4
 
+import pytest
 from sqlalchemy import text
 
 from plaza.chat import MessageView
 from plaza.chat.schemas import SeqMarker
+from plaza.chat.schemas.blocks import NewBlock
 from plaza.chat.service import ReceiptService
+from plaza.chat.service.blocks import BlockService
 from plaza.chat.service.deliveries import DeliveryService
 from plaza.core.actor import Actor
 from plaza.core.db import Database, PageRequest
-from plaza.domain_events.chat import MessageId
+from plaza.domain_events.chat import ConversationId, MessageId
 from tests.chat.builders import Chat, code_of
 from tests.chat.lines import line, settled
 from tests.support.stage import Stage
@@ -75,6 +78,33 @@ async def test_former_participants_are_left_out_and_learn_nothing(chat: Chat, pl
     assert code_of(await ask(bob, talk, said.id, PageRequest())) == "NOT_PARTICIPANT"
     assert code_of(await ask(eve, talk, said.id, PageRequest())) == "CONVERSATION_NOT_FOUND"
     assert code_of(await ask(ada, talk, MessageId(uuid4()), PageRequest())) == "MESSAGE_NOT_FOUND"
+
+
+@pytest.mark.parametrize("blocker", [0, 1])
+async def test_between_two_who_are_parted_no_marker_shows(chat: Chat, plaza: Stage, blocker: int) -> None:
+    """As on the socket; in a group both go on."""
+    people = ada, bob = await chat.people("Ada", "Bob")
+    talk, group = await chat.direct(ada, bob), await chat.group(ada, bob)
+    hers, his, theirs = await chat.say(ada, talk), await chat.say(bob, talk), await chat.say(ada, group)
+    for who in people:
+        await chat.read(who, talk, 2)
+    await chat.read(bob, group, theirs.seq)
+
+    async def markers(who: Actor, where: ConversationId) -> Mapping[UUID, int]:
+        page = (await chat.participants.page(who, where, PageRequest())).unwrap()
+        return {each.user_id: each.last_read_seq for each in page.items}
+
+    open_ = await receipts(plaza, ada, hers), await receipts(plaza, bob, his), await markers(ada, talk)
+    assert open_ == ({bob.user_id: (True, True)}, {ada.user_id: (True, True)}, {ada.user_id: 2, bob.user_id: 2})
+    block = NewBlock(user_id=people[1 - blocker].user_id)
+    (await plaza[BlockService].block(people[blocker], block)).unwrap()
+    assert await receipts(plaza, ada, hers) == {bob.user_id: (False, False)}
+    assert await receipts(plaza, bob, his) == {ada.user_id: (False, False)}
+    assert await receipts(plaza, bob, hers) == {bob.user_id: (True, True)}, "one's own are seen"
+    assert await markers(ada, talk) == {ada.user_id: 2, bob.user_id: 0}
+    assert await markers(bob, talk) == {ada.user_id: 0, bob.user_id: 2}
+    assert await receipts(plaza, ada, theirs) == {bob.user_id: (True, True)}
+    assert (await markers(ada, group))[bob.user_id] == theirs.seq
 
 
 async def test_delivered_only_rises_and_never_lies_below_read(chat: Chat, plaza: Stage) -> None:

@@ -68,7 +68,7 @@ class Comparing:
         self._count(
             "participants",
             [(each["user_id"], each["role"], each["last_read_seq"]) for each in people],
-            [(id, each.role, each.read) for id, each in c.members.items()],
+            [(id, each.role, self.model.marker(c, id, person.id)) for id, each in c.members.items()],
         )
 
     async def told(self, person: Person) -> None:

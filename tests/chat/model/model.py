@@ -164,6 +164,11 @@ class Model:
         mine.read = min(before, max(seq, 0)) if back else max(before, min(seq, len(c.log)))
         return mine.read != before
 
+    def marker(self, c: Conversation, whose: str, reader: str) -> int:
+        """How far the one has read, as the other sees it."""
+        is_hidden = not c.is_group and self.is_between(whose, reader)
+        return 0 if is_hidden else c.members[whose].read
+
     def mute(self, c: Conversation, who: str, *, on: bool) -> None:
         self.enter(c, who)
         c.members[who].is_muted = on

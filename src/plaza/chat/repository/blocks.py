@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, delete, select, text, tuple_
+from sqlalchemy import Label, Row, and_, bindparam, case, delete, literal, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import InstrumentedAttribute
 
-from plaza.chat.models import Block, DirectPair
+from plaza.chat.models import Block, DirectPair, Participant
 from plaza.core.db import Database
 from plaza.domain_events.chat import ConversationId
 from plaza.domain_events.identity import UserId
@@ -22,6 +23,7 @@ PARTED = """exists (
 )"""
 """Whether one of the two people of a direct conversation has blocked the other."""
 
+_IS_PARTED = text(PARTED.format(conversation_id=":conversation_id"))
 _PARTED = text(f"select {PARTED.format(conversation_id=':conversation_id')}")
 
 _BETWEEN = text("""
@@ -29,6 +31,15 @@ select blocked_id from chat_block where user_id = :user_id and blocked_id = any(
 union
 select user_id from chat_block where blocked_id = :user_id and user_id = any(cast(:others as uuid[]))
 """)
+
+
+def seen_marker(marker: InstrumentedAttribute[int]) -> Label[int]:
+    """A column of `Participant` as `viewer` sees it in `conversation_id`, both parameters of the statement.
+
+    Of two people whom a block parts, to neither the other seems to have got or read anything.
+    """
+    is_hidden = and_(Participant.user_id != bindparam("viewer"), _IS_PARTED)
+    return case((is_hidden, literal(0)), else_=marker).label(marker.key)
 
 
 class BlockRepository:

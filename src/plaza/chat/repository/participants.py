@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Row, TextClause, bindparam, case, select, text
 
 from plaza.chat.models import Conversation, Participant, Role
-from plaza.chat.repository.blocks import PARTED
+from plaza.chat.repository.blocks import PARTED, seen_marker
 from plaza.chat.schemas import MAX_SEQ, Badge, ReadState
 from plaza.core.db import Repository
 from plaza.domain_events.chat import ConversationId
@@ -38,7 +38,13 @@ join lateral (
 """)
 
 _PAGE = (
-    select(Participant.id, Participant.user_id, Participant.role, Participant.joined_at, Participant.last_read_seq)
+    select(
+        Participant.id,
+        Participant.user_id,
+        Participant.role,
+        Participant.joined_at,
+        seen_marker(Participant.last_read_seq),
+    )
     .where(
         Participant.conversation_id == bindparam("conversation_id"),
         Participant.left_at.is_(None),
@@ -153,12 +159,11 @@ class ParticipantRepository(Repository[Participant]):
         async with self.db.reading() as connection:
             return (await connection.scalars(statement)).all()
 
-    async def page(self, conversation_id: UUID, after: UUID, limit: int) -> Sequence[Row[Any]]:
+    async def page(self, conversation_id: UUID, viewer: UUID, after: UUID, limit: int) -> Sequence[Row[Any]]:
         """Live ones by id, which is the order in which they joined: (id, user_id, role, joined_at, last_read_seq)."""
+        parameters = {"conversation_id": conversation_id, "viewer": viewer, "after": after, "limit": limit}
         async with self.db.reading() as connection:
-            return (
-                await connection.execute(_PAGE, {"conversation_id": conversation_id, "after": after, "limit": limit})
-            ).all()
+            return (await connection.execute(_PAGE, parameters)).all()
 
     async def conversations_of(self, user_id: UUID) -> Mapping[UUID, int]:
         async with self.db.reading() as connection:

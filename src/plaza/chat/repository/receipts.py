@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, select, text
 
 from plaza.chat.models import Participant
-from plaza.chat.repository.blocks import PARTED
+from plaza.chat.repository.blocks import PARTED, seen_marker
 from plaza.chat.schemas import MAX_SEQ
 from plaza.core.db import Database
 from plaza.domain_events.chat import ConversationId
@@ -38,7 +38,12 @@ class Delivery(NamedTuple):
 
 
 _REACHES = (
-    select(Participant.id, Participant.user_id, Participant.last_read_seq, Participant.last_delivered_seq)
+    select(
+        Participant.id,
+        Participant.user_id,
+        seen_marker(Participant.last_read_seq),
+        seen_marker(Participant.last_delivered_seq),
+    )
     .where(
         Participant.conversation_id == bindparam("conversation_id"),
         Participant.left_at.is_(None),
@@ -77,9 +82,17 @@ class ReceiptRepository:
     def __init__(self, db: Database) -> None:
         self.db = db
 
-    async def reaches(self, conversation_id: UUID, after: UUID, limit: int, *, besides: UUID | None) -> Sequence[Reach]:
-        """Of live participants."""
-        parameters = {"conversation_id": conversation_id, "after": after, "limit": limit, "besides": besides}
+    async def reaches(
+        self, conversation_id: UUID, viewer: UUID, after: UUID, limit: int, *, besides: UUID | None
+    ) -> Sequence[Reach]:
+        """Of live participants, as this one sees them."""
+        parameters = {
+            "conversation_id": conversation_id,
+            "viewer": viewer,
+            "after": after,
+            "limit": limit,
+            "besides": besides,
+        }
         async with self.db.reading() as connection:
             return [Reach(*row) for row in await connection.execute(_REACHES, parameters)]
 

@@ -77,11 +77,11 @@ class ParticipantService(Service):
     async def page(
         self, actor: Actor, conversation_id: ConversationId, page: PageRequest
     ) -> ServiceResult[Page[ParticipantView]]:
-        """In the order in which they joined."""
+        """In the order in which they joined. Of two people whom a block parts, none sees how far the other has read."""
         list_name = f"chat.participants:{conversation_id}"
         after = _BEFORE_ALL if page.cursor is None else self.cursors.read(list_name, page.cursor, UUID)
         await self.entrance.check(conversation_id, actor.user_id)
-        rows = await self.participants.page(conversation_id, after, page.limit + 1)
+        rows = await self.participants.page(conversation_id, actor.user_id, after, page.limit + 1)
         shown = rows[: page.limit]
         next_cursor = self.cursors.write(list_name, shown[-1].id) if len(rows) > page.limit else None
         return success(Page(items=await self.names.participants(shown), next_cursor=next_cursor))

@@ -30,14 +30,19 @@ class ReceiptService(Service):
     async def page(
         self, actor: Actor, conversation_id: ConversationId, message_id: MessageId, page: PageRequest
     ) -> ServiceResult[Page[ReceiptView]]:
-        """Everybody who takes part now, apart from the sender, in the order in which they joined."""
+        """Everybody who takes part now, apart from the sender, in the order in which they joined.
+
+        Of two people whom a block parts, to neither the other has got anything.
+        """
         await self.entrance.check(conversation_id, actor.user_id)
         message = await self.messages.one(conversation_id, message_id)
         if message is None:
             raise MessageNotFound
         list_name = f"chat.receipts:{message_id}"
         after = _START if page.cursor is None else self.cursors.read(list_name, page.cursor, UUID)
-        found = await self.receipts.reaches(conversation_id, after, page.limit + 1, besides=message.sender_id)
+        found = await self.receipts.reaches(
+            conversation_id, actor.user_id, after, page.limit + 1, besides=message.sender_id
+        )
         shown = found[: page.limit]
         cards = await self.names.cards([each.user_id for each in shown])
         items = [
