@@ -1,4 +1,5 @@
-"""Whoever must not get in: for each thing that is tried somebody of their own, and what they must not see."""
+"""Whoever must not get in, or is in with somebody from whom a block parts him: for each thing that is tried somebody of their own, and
+what they must not see."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from plaza.chat.schemas.blocks import NewBlock
 from plaza.chat.schemas.invites import NewInviteLink
 from plaza.chat.schemas.marks import DraftText, NewScheduled
 from plaza.chat.service.blocks import BlockService
+from plaza.chat.service.deliveries import DeliveryService
 from plaza.chat.service.invite_links import InviteLinkService
 from plaza.chat.service.marks import DraftService, SavedService
 from plaza.chat.service.scheduled import ScheduledService
@@ -21,7 +23,7 @@ from plaza.domain_events.chat import ConversationId
 from tests.chat.builders import Chat
 
 SECRET, TITLE = "the secret of the house", "A house with secrets"
-KINDS = ("stranger", "removed", "blocked")
+KINDS = ("stranger", "removed", "blocked", "blocked in a group", "blocking in a group")
 
 
 @dataclass
@@ -35,7 +37,10 @@ class Outsider:
 
 
 class Cast:
-    """Ada owns the group that strangers are kept from and others were removed from, and has blocked those with whom she talked."""
+    """Ada owns the group that strangers are kept from and others were removed from, and has blocked those with whom she talked.
+
+    Those in a group with her, each in one of his own, she has blocked or was blocked by; what is tried there is about what she wrote.
+    """
 
     def __init__(self, chat: Chat, kind: str) -> None:
         self.chat, self.stage, self.kind = chat, chat.stage, kind
@@ -45,6 +50,8 @@ class Cast:
         people = await self.chat.people(*(f"P{n}" for n in range(count)))
         if self.kind == "blocked":
             return [await self._blocked(each) for each in people]
+        if self.kind.endswith("in a group"):
+            return [await self._fellow(each) for each in people]
         removed = people if self.kind == "removed" else []
         group = await self.chat.group(self.ada, self.joan, *removed, title=TITLE)
         secret = await self.chat.say(self.ada, group, SECRET)
@@ -64,8 +71,20 @@ class Cast:
         await self.chat.say(self.ada, talk, SECRET)
         own = await self.chat.say(who, talk, "what was mine")
         (await self.chat.react(who, own, "👍")).unwrap()
-        (await self.stage[BlockService].block(self.ada, NewBlock(user_id=who.user_id))).unwrap()
+        await self._block(self.ada, who)
         return Outsider(who, talk, await self._values(talk, own, "no-such-code"), ())
+
+    async def _fellow(self, who: Actor) -> Outsider:
+        """Whatever was said has reached him."""
+        group = await self.chat.group(self.ada, self.joan, who, title=TITLE)
+        hers = await self.chat.say(self.ada, group, SECRET)
+        link = (await self.stage[InviteLinkService].create(self.ada, group, NewInviteLink())).unwrap()
+        await self._block(*((self.ada, who) if self.kind == "blocked in a group" else (who, self.ada)))
+        (await self.stage[DeliveryService].settle({(group, who.user_id): hers.seq})).unwrap()
+        return Outsider(who, group, await self._values(group, hers, link.code), ())
+
+    async def _block(self, blocker: Actor, blocked: Actor) -> None:
+        (await self.stage[BlockService].block(blocker, NewBlock(user_id=blocked.user_id))).unwrap()
 
     async def _values(self, conversation: UUID, message: MessageView, code: str) -> dict[str, Any]:
         """By the names of path parameters and fields."""

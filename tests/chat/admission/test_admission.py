@@ -83,7 +83,7 @@ class Watch:
             *(["something has changed"] if changed and word not in ("own", "told") else []),
             *(f"this has changed: {each}" for each in beyond if word == "own"),
             *([f"the others were told {told}"] if bool(told) is not (word == "told") else []),
-            *(f"shown {each}" for each in (*shown, *seen)),
+            *(f"shown {each}" for each in (*shown, *(seen if word != "seen" else ()))),
         ]
 
     async def _told(self, who: Outsider) -> list[str]:
@@ -128,10 +128,10 @@ async def test_routes(chat: Chat, client: httpx.AsyncClient, kind: str) -> None:
     faults = []
     async with line(chat.stage, cast.ada) as adas:
         watch = await present(chat.stage, cast.ada, adas)
+        await watch.begin()
         for (route, operation), who in zip(sorted(asked.items()), people, strict=True):
             word = ROUTES[route][KINDS.index(kind)]
             http = await chat.http(who.actor)
-            await watch.begin()
             answer = await ask(http, route, operation, schemas, who)
             body = told_by(answer)
             code = body["code"] if answer.is_error else ""
