@@ -11,8 +11,10 @@ import pytest
 from plaza.chat.frames import MessageNew as MessageNewFrame
 from plaza.chat.schemas import MessageBody
 from plaza.client import Down, Plaza, Unknown, Up
+from plaza.client.dialling import Dialling
 from plaza.client.errors import LineClosed, SessionOver
 from plaza.client.frames import Close, MessageNew, ParticipantChanged, PresenceChanged, TypingChanged
+from plaza.core.ratelimit import RateLimits, RateLimitSettings
 from plaza.core.realtime import Close as ServerClose
 from plaza.core.realtime import Hub
 from tests.client.somebody import Meet, Somebody
@@ -105,6 +107,33 @@ async def test_it_comes_back_where_it_is_told_to(
         last = await say(ada, group, 5)
         heard = await up_to(line, group, last)
     assert Down(code, reason) in heard
+    assert seqs(heard, group) == list(range(began + 1, last + 1))
+
+
+async def test_after_too_many_frames_it_comes_back_once_they_are_forgotten(
+    plaza: Stage, ada: Somebody, grace: Somebody, group: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The limit is 300 in 10 s: a pause shorter than that would end in the next close."""
+    limits, is_off = plaza[RateLimits], plaza[RateLimits].settings
+    monkeypatch.setattr(limits, "settings", RateLimitSettings())
+    pauses = []
+
+    async def pause_after(dialling: Dialling, end: Down) -> float:
+        pauses.append(await obeyed(dialling, end))
+        monkeypatch.setattr(limits, "settings", is_off)  # as if it had waited
+        return 0
+
+    obeyed = Dialling.pause_after
+    monkeypatch.setattr(Dialling, "pause_after", pause_after)
+    async with grace.plaza.line() as line:
+        began = line.positions[group]
+        for n in range(2 * 300 + 1):  # the window may turn once meanwhile
+            await line.typing(group, is_typing=n % 2 == 0)
+        last = await say(ada, group, 5)
+        heard = await up_to(line, group, last)
+    assert [each.code for each in heard if isinstance(each, Down)] == [ServerClose.FLOOD]
+    assert len(pauses) == 1
+    assert 10 < pauses[0] < 11, "and a moment of chance"
     assert seqs(heard, group) == list(range(began + 1, last + 1))
 
 
