@@ -22,10 +22,11 @@ from plaza.core.ids import uuid7
 from plaza.core.personal_data import PersonalDataHolders
 from plaza.core.storage import LocalStorage
 from plaza.domain_events.identity import UserId
-from plaza.identity import NewUser, SessionService, UserService
+from plaza.identity import NewUser, UserService
 from plaza.identity.models import ExportStatus
 from plaza.identity.models.privacy import export_key
-from plaza.identity.service import ExportService
+from plaza.identity.schemas import Proof
+from plaza.identity.service import ExportService, LoginGate
 from tests.faults.mortal import Mortals, delete_account, work
 from tests.identity.builders import HERE
 from tests.support.stage import configuration_for
@@ -61,7 +62,7 @@ class World:
         email = f"{name}@example.com"
         people = [NewUser(email=each, display_name=name) for each in (email, f"friend-of-{email}")]
         ada, friend = (await self.runtime.parts[UserService].create_many(people)).unwrap()
-        (await self.runtime.parts[SessionService].open(ada, HERE)).unwrap()
+        (await self.runtime.parts[LoginGate].admit(ada, Proof(methods=("pwd",)), HERE)).unwrap()
         new = NewConversation(kind=Kind.DIRECT, member_ids=[friend])
         made = (await self.runtime.parts[ConversationService].create(Actor(user_id=ada), new)).unwrap()
         message = NewMessage(client_id=uuid7(), content=f"words of {name}")

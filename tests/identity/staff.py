@@ -10,9 +10,9 @@ from sqlalchemy import text
 from plaza.core.actor import Actor
 from plaza.core.result import Failure, ServiceResult
 from plaza.domain_events.identity import UserId
-from plaza.identity import NewUser, SessionService, TokenService, UserService
-from plaza.identity.schemas import GrantInput, NewRole
-from plaza.identity.service import RoleService
+from plaza.identity import NewUser, TokenService, UserService
+from plaza.identity.schemas import Grant, GrantInput, NewRole, Proof
+from plaza.identity.service import LoginGate, RoleService
 from tests.identity.builders import HERE, Person
 from tests.support.stage import Stage
 
@@ -29,7 +29,8 @@ async def somebody(
 
 
 async def logged_in_again(plaza: Stage, id: UserId, email: str, methods: tuple[str, ...] = ("pwd",)) -> Person:
-    grant = (await plaza[SessionService].open(id, HERE, methods)).unwrap()
+    grant = (await plaza[LoginGate].admit(id, Proof(methods=methods, is_multi_factor=True), HERE)).unwrap()
+    assert isinstance(grant, Grant)
     pair = (await plaza[TokenService].pair(grant)).unwrap()
     return Person(id, email, pair, await plaza[TokenService].authenticate(pair.access_token))
 

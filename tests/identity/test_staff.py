@@ -14,8 +14,8 @@ from plaza.domain_events.identity import SessionId
 from plaza.identity import ProfileService, SessionService, TokenService
 from plaza.identity.models import UserStatus
 from plaza.identity.models.users import SEARCHED
-from plaza.identity.schemas import BanInput, ProfilePatch, ReasonInput, StaffUserView, UserSearch
-from plaza.identity.service import ImpersonationService, RoleService, StaffService
+from plaza.identity.schemas import BanInput, ProfilePatch, Proof, ReasonInput, StaffUserView, UserSearch
+from plaza.identity.service import ImpersonationService, LoginGate, RoleService, StaffService
 from tests.identity.builders import HERE, Person, is_accepted, register
 from tests.identity.staff import a_role, audited, code_of, logged_in_again, somebody
 from tests.support.callers import callers
@@ -84,7 +84,7 @@ async def test_a_ban_ends_everything_at_once_and_says_why(plaza: Stage) -> None:
     assert (view.status, view.ban_reason, view.banned_until) == ("banned", "Sends spam", None)
     assert not await is_accepted(plaza, ada.pair.access_token)
     assert code_of(await plaza[SessionService].refresh(ada.refresh_token, HERE)) == "UNAUTHENTICATED"
-    assert code_of(await plaza[SessionService].open(ada.id, HERE)) == "ACCOUNT_DISABLED"
+    assert code_of(await plaza[LoginGate].admit(ada.id, Proof(methods=("pwd",)), HERE)) == "ACCOUNT_DISABLED"
     (row,) = await audited(plaza, "identity.user_banned")
     assert (row.actor_id, row.user_id, row.before) == (staff.id, ada.id, {"status": "active"})
     assert row.after == {"status": "banned", "reason": "Sends spam", "until": None}

@@ -15,8 +15,8 @@ from plaza.core.db import Database
 from plaza.core.result import ServiceResult
 from plaza.identity import RoleService, SessionService, TokenService
 from plaza.identity.errors import TokenStale
-from plaza.identity.schemas import BanInput, DeactivateInput, GrantInput, NewApiKey, ReasonInput, RolePatch
-from plaza.identity.service import ApiKeyService, ImpersonationService, LeavingService, StaffService
+from plaza.identity.schemas import BanInput, DeactivateInput, GrantInput, NewApiKey, Proof, ReasonInput, RolePatch
+from plaza.identity.service import ApiKeyService, ImpersonationService, LeavingService, LoginGate, StaffService
 from tests.identity.builders import HERE, Person, is_accepted
 from tests.identity.staff import a_role, code_of, logged_in_again, roles_of, somebody
 from tests.support.stage import Stage, configuration_for
@@ -192,13 +192,13 @@ async def test_a_login_beside_a_ban_is_refused_or_ended(plaza: Stage, other: Run
     for n in range(10):
         ada = await somebody(plaza, f"ada{n}")
         login, _ = await asyncio.gather(
-            other.parts[SessionService].open(ada.id, HERE),
+            other.parts[LoginGate].admit(ada.id, Proof(methods=("pwd",)), HERE),
             plaza[StaffService].ban(support.actor, ada.id, BanInput(reason="Spam")),
         )
         if code_of(login):
             assert code_of(login) == "ACCOUNT_DISABLED"
         else:
-            token = (await plaza[TokenService].pair(login.unwrap())).unwrap().access_token
+            token = (await plaza[TokenService].answer(login.unwrap())).unwrap().access_token
             assert not await is_accepted(plaza, token)
 
 

@@ -19,37 +19,40 @@ ENDED_CHANNEL = "identity_session_ended"
 _IDS_PER_NOTE = 200
 _NOTIFY = text("select pg_notify(:channel, :payload)")
 
-# A device goes by what its browser calls itself, less the version numbers, which move on with every update.
-_AT_THE_GATE = text(
-    r"""select
-      exists (select from identity_totp_device where user_id = :user_id and confirmed_at is not null),
-      exists (select from identity_recovery_code where user_id = :user_id and used_at is null),
-      exists (select from identity_session where user_id = :user_id and impersonator_id is null
-        and regexp_replace(user_agent, '[\d.]+', '', 'g') = regexp_replace(:user_agent, '[\d.]+', '', 'g'))"""
-)
-
 # Of `s` a session, `u` its person and `p` their profile: what `open_session` reads.
 OPEN_SESSION = """s.id as session_id, s.authenticated_at, s.expires_at, s.methods, u.token_version, u.waitlisted_until,
       u.id, u.email, u.phone, u.email_verified_at is not null as email_verified, u.phone_verified_at is not null as phone_verified,
       u.status, u.is_staff, p.username, p.display_name, u.created_at"""
 
-# Every login writes these: one statement instead of four.
-_BEGIN = text(
-    f"""with u as (
-      update identity_user set last_login_at = :created_at, version = version + 1 where id = :user_id returning *
+# One statement for all that a login asks and writes here. A device goes by what its browser calls itself, less the version numbers, which
+# move on with every update.
+_LET_IN = text(
+    rf"""with gate as (
+      select
+        exists (select from identity_totp_device where user_id = :user_id and confirmed_at is not null) as app,
+        exists (select from identity_recovery_code where user_id = :user_id and used_at is null) as codes,
+        exists (select from identity_session where user_id = :user_id and impersonator_id is null
+          and regexp_replace(user_agent, '[\d.]+', '', 'g') = regexp_replace(:user_agent, '[\d.]+', '', 'g')) as device
+    ),
+    u as (
+      update identity_user set last_login_at = :created_at, version = version + 1 from gate
+      where id = :user_id and (:is_multi_factor or not gate.app)
+      returning identity_user.*
     ),
     s as (
       insert into identity_session (id, version, user_id, device_name, platform, user_agent, ip, methods, created_at,
         authenticated_at, last_used_at, expires_at)
-      values (:id, :version, :user_id, :device_name, :platform, :user_agent, :ip, cast(:methods as text[]), :created_at,
-        :authenticated_at, :last_used_at, :expires_at)
+      select :id, :version, u.id, :device_name, :platform, :user_agent, :ip, cast(:methods as text[]), :created_at,
+        :authenticated_at, :last_used_at, :expires_at
+      from u
       returning *
     ),
     issued as (
       insert into identity_refresh_token (id, version, session_id, hash, created_at, expires_at)
       select :token_id, 1, s.id, :token_hash, s.created_at, s.expires_at from s
     )
-    select u.version, {OPEN_SESSION} from s cross join u join identity_profile p on p.user_id = u.id"""  # noqa: S608 - constants
+    select gate.app, gate.codes, gate.device, u.version, {OPEN_SESSION}
+    from gate left join (u cross join s join identity_profile p on p.user_id = u.id) on true"""  # noqa: S608 - constants
 )
 
 
@@ -82,14 +85,20 @@ class SessionRepository(Repository[Session]):
         session = await self.lock(id)
         return session if session is not None and session.revoked_at is None and session.expires_at > now else None
 
-    async def begin(self, user: User, row: Mapping[str, Any], token_id: UUID, token_hash: bytes) -> OpenSession:
-        """A session and its first refresh token, for a user whose row is locked: the login is noted there."""
+    async def let_in(
+        self, user: User, row: Mapping[str, Any], token_id: UUID, token_hash: bytes, *, is_multi_factor: bool
+    ) -> tuple[AtTheGate, OpenSession | None]:
+        """A session and its first refresh token for a user whose row is locked; none where a second factor is to be shown first."""
         await self.db.session.flush()
-        values = {**row, "token_id": token_id, "token_hash": token_hash}
-        written = (await (await self.db.session.connection()).execute(_BEGIN, values)).mappings().one()
+        values = {**row, "token_id": token_id, "token_hash": token_hash, "is_multi_factor": is_multi_factor}
+        found = (await (await self.db.session.connection()).execute(_LET_IN, values)).mappings().one()
+        methods = ("totp", "recovery_code") if found["app"] and found["codes"] else ("totp",) if found["app"] else ()
+        gate = AtTheGate(methods, found["device"])
+        if found["session_id"] is None:
+            return gate, None
         set_committed_value(user, "last_login_at", row["created_at"])
-        set_committed_value(user, "version", written["version"])
-        return open_session(written)
+        set_committed_value(user, "version", found["version"])
+        return gate, open_session(found)
 
     async def insert_many(self, rows: Sequence[dict[str, object]]) -> None:
         await (await self.db.session.connection()).execute(insert(Session), list(rows))
@@ -148,12 +157,6 @@ class SessionRepository(Repository[Session]):
             payload = ",".join(spelled[start : start + _IDS_PER_NOTE])
             await connection.execute(_NOTIFY, {"channel": ENDED_CHANNEL, "payload": payload})
         return ended
-
-    async def at_the_gate(self, user_id: UserId, user_agent: str) -> AtTheGate:
-        named = {"user_id": user_id, "user_agent": user_agent}
-        async with self.db.reading() as connection:
-            app, codes, device = (await connection.execute(_AT_THE_GATE, named)).one()
-        return AtTheGate(("totp", "recovery_code") if app and codes else ("totp",) if app else (), device)
 
     async def lock_of_user(self, user_id: UserId) -> list[SessionId]:
         """The open ones, locked in id order."""

@@ -20,7 +20,7 @@ from plaza.core.service import Service, command
 from plaza.domain_events.identity import UserId
 from plaza.identity.errors import AccountDisabled, MfaRequired
 from plaza.identity.models import MfaChallenge, User, UserStatus
-from plaza.identity.repository import MfaRepository, SessionRepository, UserRepository
+from plaza.identity.repository import MfaRepository, UserRepository
 from plaza.identity.schemas import Admission, IdentitySettings, Origin, Proof, SecondFactorNeeded
 from plaza.identity.service.attempts import OK, LoginAttempts
 from plaza.identity.service.notices import Change, SecurityNotices
@@ -40,7 +40,7 @@ class LoginGate(Service):
         super().__init__(db)
         self.clock, self.settings, self.sessions = clock, settings, sessions
         self.notices, self.attempts = notices, attempts
-        self.users, self.factors, self.known = UserRepository(db), MfaRepository(db), SessionRepository(db)
+        self.users, self.factors = UserRepository(db), MfaRepository(db)
 
     @command(AccountDisabled)
     async def admit(self, user_id: UserId, proof: Proof, origin: Origin) -> ServiceResult[Admission]:
@@ -52,14 +52,14 @@ class LoginGate(Service):
         """For who has locked the row already."""
         if user is None or user.status not in (UserStatus.ACTIVE, UserStatus.WAITLISTED):
             return failure(AccountDisabled())
-        known = await self.known.at_the_gate(user.id, origin.user_agent[:500])
-        if known.methods and not proof.is_multi_factor:
-            await self._note(user.id, proof, MfaRequired.code, origin)
+        was_here_before = user.last_login_at is not None
+        known, grant = await self.sessions.begin(user, proof, origin)
+        await self._note(user.id, proof, OK if grant is not None else MfaRequired.code, origin)
+        if grant is None:
             return success(self._challenge(user.id, proof, origin, known.methods))
-        await self._note(user.id, proof, OK, origin)
-        if user.last_login_at is not None and not known.device:
+        if was_here_before and not known.device:
             (await self.notices.tell(user.id, Change.NEW_DEVICE)).unwrap()
-        return success(await self.sessions.begin(user, origin, proof.methods))
+        return success(grant)
 
     async def _note(self, user_id: UserId, proof: Proof, outcome: str, origin: Origin) -> None:
         identifier = proof.identifier or str(user_id)

@@ -27,11 +27,11 @@ from plaza.core.ids import uuid7
 from plaza.core.result import ServiceResult, failure, success
 from plaza.core.service import Service, command, flow, query
 from plaza.domain_events.identity import SessionId, UserId
-from plaza.identity.errors import AccountDisabled, SessionNotFound
+from plaza.identity.errors import SessionNotFound
 from plaza.identity.models import EndReason, Session, User, UserStatus
 from plaza.identity.repository import RoleRepository, SessionRepository, UserRepository
-from plaza.identity.repository.sessions import OpenSession
-from plaza.identity.schemas import Device, Grant, IdentitySettings, Origin, Rights, SessionView, TokenPair
+from plaza.identity.repository.sessions import AtTheGate, OpenSession
+from plaza.identity.schemas import Device, Grant, IdentitySettings, Origin, Proof, Rights, SessionView, TokenPair
 from plaza.identity.service.contacts import cleaned_line
 from plaza.identity.service.devices import describe_device
 from plaza.identity.service.notices import Change, SecurityNotices
@@ -65,29 +65,25 @@ class SessionService(Service):
         self.tokens, self.watch, self.stale, self.notices, self.audit = tokens, watch, stale, notices, audit
         self.sessions, self.users, self.roles = SessionRepository(db), UserRepository(db), RoleRepository(db)
 
-    @command(AccountDisabled)
-    async def open(self, user_id: UserId, origin: Origin, methods: Sequence[str] = ()) -> ServiceResult[Grant]:
-        """What proved who it is, `LoginGate` has seen. A session that this one replaces ends.
+    async def begin(self, user: User, proof: Proof, origin: Origin) -> tuple[AtTheGate, Grant | None]:
+        """Part of `LoginGate`'s transaction, which has locked the user's row and found the account open: so no session begins behind the
 
-        The user's row is locked, so that no session opens behind the back of whoever disables the account.
+        back of whoever disables it. None where a second factor is to be shown first. A session that this one replaces ends.
         """
-        user = await self.users.lock(user_id)
-        if user is None or user.status not in (UserStatus.ACTIVE, UserStatus.WAITLISTED):
-            return failure(AccountDisabled())
-        return success(await self.begin(user, origin, methods))
-
-    async def begin(self, user: User, origin: Origin, methods: Sequence[str]) -> Grant:
-        """Part of the transaction that has locked the user's row and found the account open."""
-        row, refresh_token = self._row(user.id, origin, methods), secrets.token_urlsafe(32)
-        session = await self.sessions.begin(user, row, uuid7(), hash_of(refresh_token))
-        person = Actor(user_id=user.id, session_id=session.session_id, methods=frozenset(methods))
-        told = {"device": row["device_name"], "methods": list(methods)}
+        row, refresh_token = self._row(user.id, origin, proof.methods), secrets.token_urlsafe(32)
+        gate, session = await self.sessions.let_in(
+            user, row, uuid7(), hash_of(refresh_token), is_multi_factor=proof.is_multi_factor
+        )
+        if session is None:
+            return gate, None
+        person = Actor(user_id=user.id, session_id=session.session_id, methods=frozenset(proof.methods))
+        told = {"device": row["device_name"], "methods": list(proof.methods)}
         await self._record("identity.session_opened", session.session_id, user.id, person, told)
         if origin.replaces is not None:
             replaced = await self.sessions.lock_many([origin.replaces])
             ids = [each.id for each in replaced if each.user_id == user.id]
             await self._end(ids, EndReason.REAUTHENTICATED, person)
-        return await self._granted(session, refresh_token)
+        return gate, await self._granted(session, refresh_token)
 
     @command(Unauthenticated)
     async def reissue(self, actor: Actor) -> ServiceResult[Grant]:
