@@ -68,6 +68,7 @@ class Runtime:
         self.jobs = Jobs(self.parts)
         self.db.outbox = self.jobs.outbox
         self.hub.log = self.parts[TopicLog]
+        self.db.is_traced = bool(plaza.otlp_endpoint)
         self._flushes = [configure_tracing(plaza, process, [self.db.engine, self.db.reader]), configure_reports(plaza)]
 
     @asynccontextmanager

@@ -10,10 +10,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import TextClause, text
-
 from plaza.chat.schemas import Direction, Span
-from plaza.core.db import Database
+from plaza.core.db import Database, Swift
 
 
 class PageOfJson(NamedTuple):
@@ -81,12 +79,12 @@ _TOP = """<= coalesce((
     ), :seq)"""
 
 
-def _statement(order: str, bound: str) -> TextClause:
+def _statement(order: str, bound: str) -> Swift:
     json = _JSON.replace('":', '"\\:')  # a colon after a key is no parameter
-    return text(_PAGE.format(json=json, order=order, bound=bound))
+    return Swift(_PAGE.format(json=json, order=order, bound=bound))
 
 
-_STATEMENTS: Mapping[Direction, TextClause] = {
+_STATEMENTS: Mapping[Direction, Swift] = {
     Direction.OLDER: _statement("desc", "< :seq"),
     Direction.NEWER: _statement("asc", "> :seq"),
     Direction.AROUND: _statement("desc", _TOP),
@@ -100,6 +98,5 @@ class HistoryRepository:
     async def page(self, conversation_id: UUID, user_id: UUID, span: Span, limit: int) -> PageOfJson | None:
         """None for a stranger. A former participant, or anyone once the conversation is deleted, gets no items."""
         parameters = {"conversation_id": conversation_id, "user_id": user_id, "seq": span.seq, "limit": limit}
-        async with self.db.reading() as connection:
-            row = (await connection.execute(_STATEMENTS[span.direction], parameters)).one_or_none()
+        row = await self.db.swiftly(_STATEMENTS[span.direction], parameters)
         return None if row is None else PageOfJson(*row)

@@ -6,6 +6,7 @@ from plaza.core.db.listener import Listener
 from plaza.core.db.models import Base, Timestamped, Versioned, state_column, typed_ids
 from plaza.core.db.pagination import DEFAULT_LIMIT, Cursors, Page, PageRequest
 from plaza.core.db.repository import Repository
+from plaza.core.db.swift import Swift
 from plaza.core.db.transaction import (
     CommandScope,
     CommitUnknown,
@@ -31,6 +32,7 @@ __all__ = [
     "Page",
     "PageRequest",
     "Repository",
+    "Swift",
     "Timestamped",
     "Transaction",
     "Versioned",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from datetime import datetime
@@ -16,6 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
 from plaza.core.db.errors import DEADLOCK, is_conflict, is_lost_server, is_refusal, sqlstate
+from plaza.core.db.swift import Swift
 from plaza.core.db.transaction import (
     CommitUnknown,
     DoomedTransaction,
@@ -56,6 +57,10 @@ class Outbox(Protocol):
     async def write(self, session: AsyncSession, events: Sequence[DomainEvent], jobs: Sequence[JobRequest]) -> None: ...
 
 
+class _LostConnection(Exception):
+    """The driver's connection was gone, or went."""
+
+
 class Database:
     """Lives as long as the process. `strict` makes an undeclared failure raise instead of being logged (tests, development)."""
 
@@ -66,14 +71,21 @@ class Database:
     ) -> None:
         settings = settings or DatabaseSettings()
         self.settings, self.url, self.strict = settings, url, strict
-        self.engine = _engine(url, settings, name, hide_parameters=not strict)
+        hidden = not strict  # errors are logged, and parameters are people's
+        self.engine = _engine(url, settings, name, hide_parameters=hidden)
         self.reader = _engine(
-            settings.replica_url or url, settings, f"{name}-read", hide_parameters=not strict
-        ).execution_options(isolation_level="AUTOCOMMIT")
+            settings.replica_url or url,
+            settings,
+            f"{name}-read",
+            hide_parameters=hidden,
+            isolation_level="AUTOCOMMIT",  # of the engine: as an option it would be set and taken back at each use
+        )
         self._fresh = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         one = msgspec.structs.replace(settings, pool_size=1)
-        self._probe = _engine(url, one, f"{name}-probe", hide_parameters=not strict)
+        self._probe = _engine(url, one, f"{name}-probe", hide_parameters=hidden)
         self.outbox: Outbox | None = None
+        self.is_traced = False
+        """Whether SQLAlchemy tells a tracer of every statement: then none may pass it by."""
 
     async def close(self) -> None:
         for engine in (self.engine, self.reader, self._probe):
@@ -114,8 +126,37 @@ class Database:
         elif snapshot is not None:
             yield snapshot
         else:
-            async with (self._fresh if fresh else self.reader).connect() as connection:
+            connection = await (self._fresh if fresh else self.reader).connect()
+            try:
                 yield connection
+            finally:  # `async with` would make a task of it; in autocommit there is nothing to wait for
+                await connection.close()
+
+    async def swiftly(self, statement: Swift, parameters: Mapping[str, Any]) -> Sequence[Any] | None:
+        """The first row, or None; where `reading` would take a connection in autocommit, past SQLAlchemy."""
+        if current_transaction() is None and _snapshot.get() is None and not self.is_traced:
+            try:
+                return await self._past_sqlalchemy(statement, parameters)
+            except _LostConnection:
+                pass  # told by SQLAlchemy, which clears its pool of such
+        async with self.reading() as connection:
+            return (await connection.execute(statement.plain, parameters)).first()
+
+    async def _past_sqlalchemy(self, statement: Swift, parameters: Mapping[str, Any]) -> Sequence[Any] | None:
+        connection = await self.reader.raw_connection()
+        driver: Any = connection.driver_connection
+        try:
+            row = await driver.fetchrow(statement.sql, *statement.arguments(parameters))
+        except Exception as error:
+            if driver.is_closed():
+                raise _LostConnection from error
+            raise
+        except BaseException:  # cancelled: what the server still answers is nobody's
+            connection.invalidate()
+            raise
+        finally:
+            connection.close()
+        return None if row is None else tuple(row)
 
     async def run_snapshot(self, body: Callable[[], Awaitable[T]]) -> T:
         """Several reads that see the same instant; inside a command they see that command's own transaction instead."""
@@ -239,10 +280,10 @@ def _count_retry(error: Exception) -> None:
         log.warning("deadlock", exc_info=error)
 
 
-def _engine(url: str, settings: DatabaseSettings, name: str, *, hide_parameters: bool) -> AsyncEngine:
+def _engine(url: str, settings: DatabaseSettings, name: str, **options: Any) -> AsyncEngine:
     return create_async_engine(
         url,
-        hide_parameters=hide_parameters,  # errors are logged, and parameters are people's
+        **options,
         pool_size=settings.pool_size,
         max_overflow=0,
         pool_timeout=settings.pool_timeout_s,
