@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextvars
 import json
 import logging
+import os
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -141,6 +143,46 @@ def test_what_json_has_no_word_for_is_told_all_the_same(configure: Configure, wr
     (line,) = lines(written())
     assert "odd" in line["event"]
     assert line["value"]
+
+
+class Listening(logging.Handler):
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
+        self.heard: list[Any] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.heard.append(record)
+
+
+@pytest.mark.parametrize("format", ["json", "console"])
+def test_errors_reach_whoever_listens_to_logging(configure: Configure, written: Written, format: str) -> None:
+    """That is how reports are made of them."""
+    configure(format=format)
+    logging.getLogger().addHandler(listening := Listening(logging.ERROR))
+    log = structlog.get_logger("plaza.chat")
+    log.warning("warned", seq=1)
+    log.error("failed", seq=2)
+    assert [(each.name, each.msg["event"], each.msg["seq"]) for each in listening.heard] == [
+        ("plaza.chat", "failed", 2)
+    ]
+    told = written()
+    assert len(told.splitlines()) == 2
+    assert "warned" in told.splitlines()[0]
+
+
+def test_nobody_fails_because_nobody_reads_the_log(configure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
+    configure()
+    reading, writing = os.pipe()
+    os.close(reading)
+    with monkeypatch.context() as patched, os.fdopen(writing, "w", buffering=1) as unread:
+        patched.setattr(sys, "stderr", unread)
+        structlog.get_logger("plaza.chat").info("request")
+        with pytest.raises(BrokenPipeError):
+            unread.flush()
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, writing)  # so that it can be closed
+        os.close(nowhere)
+    structlog.get_logger("plaza.chat").info("request")
 
 
 @pytest.mark.parametrize("level", ["warning", "WARNING"])

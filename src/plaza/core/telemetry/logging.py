@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import MutableMapping
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -14,6 +15,8 @@ from plaza.core.correlation import causation_id, correlation_id
 
 # Without the frames' locals: a code or a token may lie in one.
 _TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+# By way of `logging`, where reports are made of them.
+_REPORTED = ("error", "critical")
 
 
 class LoggingSettings(msgspec.Struct, frozen=True):
@@ -52,10 +55,18 @@ def configure_logging(settings: LoggingSettings, process: str) -> None:
             structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
         ]
     )
+
+    def finish(logger: Any, method: str, entry: Any) -> Any:
+        if method in _REPORTED:
+            return structlog.stdlib.ProcessorFormatter.wrap_for_formatter(logger, method, entry)
+        for each in final:
+            entry = each(logger, method, entry)
+        return entry
+
     structlog.configure(
-        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        processors=[*shared, finish],
+        logger_factory=_Lines,
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[settings.level.upper()]),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
@@ -74,6 +85,21 @@ def configure_logging(settings: LoggingSettings, process: str) -> None:
     logging.getLogger("uvicorn.error").addFilter(_without_query)
     logging.getLogger("uvicorn.error").addFilter(_without_blame)
     logging.getLogger("arq.worker").setLevel(logging.WARNING)  # core.jobs logs its own
+
+
+class _Lines:
+    """Where structlog's lines go: straight to stderr, because `logging` doubles what one of them costs, and one comes with each request."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        by_way = logging.getLogger(name)
+        self.error, self.critical = by_way.error, by_way.critical
+
+    def info(self, line: str) -> None:
+        with suppress(OSError, ValueError):  # nobody reads on, or it is closed: that is no reason to fail
+            sys.stderr.write(f"{line}\n")
+
+    debug = warning = info
 
 
 def _without_query(record: logging.LogRecord) -> bool:
