@@ -54,3 +54,11 @@ def test_accepted(password: str, email: str | None, name: str | None) -> None:
 def test_the_list_holds_ten_thousand_that_would_pass_otherwise() -> None:
     assert len(common_passwords()) == 10_000
     assert all(len(each) >= 8 and each == each.lower() for each in common_passwords())
+
+
+def test_a_megabyte_of_combining_marks_is_not_put_in_order() -> None:
+    """That takes CPython minutes, in which nothing else in the process would run."""
+    hostile = "\u0301\u0316" * 250_000
+    assert canonical(hostile) is hostile
+    with pytest.raises(PasswordTooWeak):
+        check_password(hostile, words=["plaza"], email=None)

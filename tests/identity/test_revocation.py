@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
@@ -146,6 +147,16 @@ async def test_ended_sessions_are_forgotten_once_their_tokens_are_dead(plaza: St
     await watch.load()
     assert not await watch.has_ended(session_id)
     assert await is_refused(plaza.runtime, person.pair.access_token)  # it has expired
+
+
+async def test_a_process_that_only_listens_forgets_them_too(plaza: Stage, clock: ManualClock) -> None:
+    watch, ended = plaza[SessionWatch], [SessionId(uuid4()) for _ in range(2)]
+    await watch.load()
+    watch.end(ended[:1])
+    clock.advance(timedelta(minutes=31) + watch.SLACK)
+    assert await watch.has_ended(ended[0])
+    watch.end(ended[1:])
+    assert [await watch.has_ended(each) for each in ended] == [False, True]
 
 
 async def test_origins_do_not_matter(plaza: Stage) -> None:

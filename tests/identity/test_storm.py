@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from prometheus_client import REGISTRY
 
 from plaza.identity.service import PasswordHasher
 from tests.identity.builders import PASSWORD, a_person
 from tests.support.stage import Stage
 from tests.support.statements import statements
+from tests.support.waiting import eventually
 
 AUTH = "/api/v1/auth"
 ADA = "ada@example.com"
@@ -39,6 +42,28 @@ async def test_turned_away_at_once(plaza: Stage, client: httpx.AsyncClient, path
             assert (answer.status_code, answer.json()["code"]) == (429, "RATE_LIMITED")
             assert int(answer.headers["Retry-After"]) >= 1
     assert sent == []
+
+
+async def test_who_sends_slowly_keeps_no_place(
+    plaza: Stage, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await a_person(plaza)
+    monkeypatch.setattr(plaza[PasswordHasher], "_places", 1)
+    server = urlsplit(plaza.base_url)
+    before = REGISTRY.get_sample_value("plaza_http_requests_in_flight") or 0
+
+    async def is_under_way() -> bool:
+        return REGISTRY.get_sample_value("plaza_http_requests_in_flight") == before + 1
+
+    _, slow = await asyncio.open_connection(server.hostname, server.port)
+    try:
+        slow.write(b"POST /api/v1/auth/login HTTP/1.1\r\nHost: plaza\r\nContent-Type: application/json\r\n")
+        slow.write(b"Content-Length: 50\r\n\r\n{")
+        await eventually(is_under_way)
+        assert (await client.post(f"{AUTH}/login", json=HASHING["/login"])).status_code == 200
+    finally:
+        slow.close()
+        await slow.wait_closed()
 
 
 async def test_everybody_else_goes_on(plaza: Stage, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,11 +32,11 @@ from plaza.core.http.authorization import Authorization
 from plaza.core.http.cookies import OwnPages
 from plaza.core.http.edge import Edge
 from plaza.core.http.health import HealthController
-from plaza.core.http.idempotency import MAX_BODY, Idempotency
+from plaza.core.http.idempotency import Idempotency
 from plaza.core.http.limits import UNLIMITED, RequestLimits
 from plaza.core.http.openapi import DeclaredErrors
 from plaza.core.http.problems import answer_problem
-from plaza.core.http.request import PlazaRequest, provide_client, provide_page
+from plaza.core.http.request import MAX_BODY, PlazaRequest, provide_client, provide_page
 from plaza.core.http.storage import StorageController
 from plaza.core.http.transport import JoinedHttp
 from plaza.core.ratelimit import RateLimits

@@ -8,19 +8,18 @@ from typing import Any
 
 from litestar.datastructures import MutableScopeHeaders
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, HTTPRequestEvent, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from plaza.core.actor import Actor
 from plaza.core.clock import Clock
 from plaza.core.crypto import Vault
 from plaza.core.db import under
-from plaza.core.errors import PayloadTooLarge, ValidationFailed
-from plaza.core.http.request import client_ip
+from plaza.core.errors import ValidationFailed
+from plaza.core.http.request import client_ip, read_body, replayed
 from plaza.core.idempotency import IdempotentCall
 from plaza.core.origin import network_of
 
 NOT_IDEMPOTENT = {"idempotent": False}
-MAX_BODY = 1024 * 1024
 _HEADER = b"idempotency-key"
 
 
@@ -47,46 +46,19 @@ class Idempotency:
             raise ValidationFailed("Idempotency-Key takes 1 to 255 printable ASCII characters.")
         actor: Actor | None = scope.get("actor")  # type: ignore[assignment] # set by Authentication
         caller = str(actor.user_id) if actor else f"anonymous:{network_of(client_ip(scope))}"
-        body = await _read(receive)
+        body = await read_body(receive)
+        if body is None:
+            return
         parts = (scope["method"].encode(), scope["path"].encode(), scope["query_string"], caller.encode(), body)
         hashes = b"".join(hashlib.sha256(part).digest() for part in parts)
         fingerprint = hmac.digest(self.key, hashes, "sha256")
         call = IdempotentCall(self.clock, caller, key, fingerprint)
         with under(call):
-            await self.app(scope, _replay(body, receive), _marked(send, call))
+            await self.app(scope, replayed(body, receive), _marked(send, call))
 
 
 def _key(scope: Any) -> str | None:
     return next((value.decode("latin-1") for name, value in scope["headers"] if name == _HEADER), None)
-
-
-async def _read(receive: Receive) -> bytes:
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        message: Any = await receive()
-        if message["type"] != "http.request":
-            return b"".join(chunks)
-        chunks.append(message.get("body", b""))
-        size += len(chunks[-1])
-        if size > MAX_BODY:
-            raise PayloadTooLarge
-        if not message.get("more_body"):
-            return b"".join(chunks)
-
-
-def _replay(body: bytes, receive: Receive) -> Receive:
-    given = False
-
-    async def again() -> Any:
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        event: HTTPRequestEvent = {"type": "http.request", "body": body, "more_body": False}
-        return event
-
-    return again
 
 
 def _marked(send: Send, call: IdempotentCall) -> Send:

@@ -15,7 +15,7 @@ from plaza.core.actor import Actor
 from plaza.core.composition import Parts
 from plaza.core.errors import RateLimited
 from plaza.core.http.problems import send_problem
-from plaza.core.http.request import client_ip
+from plaza.core.http.request import client_ip, read_body, replayed
 from plaza.core.origin import network_of
 from plaza.core.ratelimit import RateLimits, Window
 
@@ -38,8 +38,11 @@ def limited(name: str, limit: str, *, by: Literal["ip", "user"] = "user", creden
 
 
 class Queue(Protocol):
+    def check_place(self) -> None:
+        """Raises RateLimited where there is none."""
+
     def place(self) -> AbstractContextManager[None]:
-        """Held as long as the request lasts. Raises RateLimited where there is none."""
+        """Held from when the request's body is there until its answer: who sends slowly keeps nobody out. Raises RateLimited."""
 
 
 def behind(queue: type[Queue]) -> dict[str, Any]:
@@ -61,13 +64,17 @@ class RequestLimits:
         if (queue := options.get("behind")) is None:
             await self._counted(options, scope, receive, send)
             return
-        with ExitStack() as place:
+        places = self.parts[queue]
+        with ExitStack() as stack:
             try:
-                place.enter_context(self.parts[queue].place())
+                places.check_place()
+                if (body := await read_body(receive)) is None:
+                    return
+                stack.enter_context(places.place())
             except RateLimited as error:
                 await send_problem(send, error)  # a storm is turned away at the least cost
                 return
-            await self._counted(options, scope, receive, send)
+            await self._counted(options, scope, replayed(body, receive), send)
 
     async def _counted(self, options: Mapping[str, Any], scope: Scope, receive: Receive, send: Send) -> None:
         actor: Actor | None = scope.get("actor")  # type: ignore[assignment] # set by Authentication

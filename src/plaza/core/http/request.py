@@ -9,11 +9,13 @@ import msgspec
 from litestar import Request
 from litestar.exceptions import SerializationException
 from litestar.params import QueryParameter
+from litestar.types import HTTPRequestEvent, Receive
 
 from plaza.core.db.pagination import DEFAULT_LIMIT, MAX_LIMIT, PageRequest
-from plaza.core.errors import ValidationFailed
+from plaza.core.errors import PayloadTooLarge, ValidationFailed
 
 USER_AGENT_LENGTH = 500
+MAX_BODY = 1024 * 1024
 # In JSON a NUL can only stand as an escape; an even number of backslashes before it makes it plain text.
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
@@ -57,6 +59,37 @@ def client_ip(scope: Any) -> str:
     client = scope.get("client")
     address = str(client[0]) if client else ""
     return address.removeprefix("::ffff:") if "." in address else address
+
+
+async def read_body(receive: Receive) -> bytes | None:
+    """Whole. None where the caller has gone before its end. Raises PayloadTooLarge."""
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message: Any = await receive()
+        if message["type"] != "http.request":
+            return None
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if size > MAX_BODY:
+            raise PayloadTooLarge
+        if not message.get("more_body"):
+            return b"".join(chunks)
+
+
+def replayed(body: bytes, receive: Receive) -> Receive:
+    """For who comes after the one that has read it."""
+    given = False
+
+    async def again() -> Any:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        event: HTTPRequestEvent = {"type": "http.request", "body": body, "more_body": False}
+        return event
+
+    return again
 
 
 PageLimit = Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT)]

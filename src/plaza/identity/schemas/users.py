@@ -11,7 +11,7 @@ from msgspec import UNSET, Meta, UnsetType
 from plaza.core.schemas import Input, Patch, View
 from plaza.domain_events.identity import UserId
 from plaza.identity.models import UserStatus
-from plaza.identity.schemas.fields import Line, Username
+from plaza.identity.schemas.fields import EmailAddress, Line, PhoneNumber, Username
 
 
 class UserPatch(Patch, frozen=True, kw_only=True):
@@ -44,9 +44,9 @@ class ProfilePatch(Patch, frozen=True, kw_only=True):
 class LookupInput(Input, frozen=True, kw_only=True):
     """Exactly one of them; only an exact match is found."""
 
-    username: str | None = None
-    email: str | None = None
-    phone: str | None = None
+    username: Annotated[str, Meta(max_length=30)] | None = None
+    email: EmailAddress | None = None
+    phone: PhoneNumber | None = None
 
 
 class UserView(View, frozen=True, kw_only=True):

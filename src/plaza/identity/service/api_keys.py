@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -83,7 +84,7 @@ class ApiKeyService(Service):
         self.keys, self.users = ApiKeyRepository(db), UserRepository(db)
         names = [each.name for each in contexts if each.controllers]
         self.scopes = frozenset(f"{name}:{access}" for name in names for access in ("read", "write"))
-        self._known: dict[bytes, Known] = {}
+        self._known: OrderedDict[bytes, Known] = OrderedDict()
         self._used: dict[UUID, datetime] = {}
 
     @query(InvalidCursor)
@@ -224,7 +225,7 @@ class ApiKeyService(Service):
 
     def _remember(self, key: bytes, known: Known) -> None:
         while len(self._known) >= self.REMEMBERED:
-            del self._known[next(iter(self._known))]
+            self._known.popitem(last=False)
         self._known[key] = known
 
     async def _record(self, actor: Actor, what: str, row: ApiKey) -> None:

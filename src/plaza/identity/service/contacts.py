@@ -28,6 +28,8 @@ _TAKES_TEXTS = frozenset(
 
 def normalized_email(address: str) -> str:
     """Domain in IDNA's ASCII form, all in lower case. Raises ValidationFailed. Whether mail arrives there, the code tells."""
+    if len(address) > _MAX_IDENTIFIER:  # the library takes quadratic time
+        raise ValidationFailed(errors={"email": ["The email address is too long."]})
     try:
         # test_environment: `.test` is a domain like any other here
         found = validate_email(
@@ -66,10 +68,13 @@ def normalized_phone(number: str, *, takes_texts: bool = True) -> str:
     return phonenumbers.format_number(found, PhoneNumberFormat.E164)
 
 
-@lru_cache(64)  # each login asks several times
 def identifier_of(text: str) -> Identifier:
     """What somebody may have typed to log in, in the one spelling that it has; what is no address and no number is a username."""
-    text = text.strip()[:_MAX_IDENTIFIER]
+    return _identifier_of(text.strip()[:_MAX_IDENTIFIER])
+
+
+@lru_cache(64)  # each login asks several times
+def _identifier_of(text: str) -> Identifier:
     with suppress(ValidationFailed):
         if text.startswith("+"):
             return Identifier(phone=normalized_phone(text))

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections import OrderedDict
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -75,7 +76,7 @@ class OutsideSessionService(Service):
         self.audit, self.watch, self.stale = audit, watch, stale
         self.users, self.sessions, self.roles = UserRepository(db), SessionRepository(db), RoleRepository(db)
         self.outside, self.factors = OutsideSessionRepository(db), MfaRepository(db)
-        self._known: dict[str, Known] = {}
+        self._known: OrderedDict[str, Known] = OrderedDict()
         self._arriving: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def issuer_of(self, token: str) -> JwtIssuer | None:
@@ -227,11 +228,8 @@ class OutsideSessionService(Service):
         return success(await self.outside.purge(self.clock.now() - kept, _BATCH))
 
     def _remember(self, token: str, known: Known) -> None:
-        if len(self._known) >= self.REMEMBERED:
-            now = self.clock.now()
-            self._known = {each: kept for each, kept in self._known.items() if kept.until > now}
-            while len(self._known) >= self.REMEMBERED:
-                del self._known[next(iter(self._known))]
+        while len(self._known) >= self.REMEMBERED:
+            self._known.popitem(last=False)
         self._known[token] = known
 
 

@@ -29,6 +29,8 @@ T = TypeVar("T")
 MIN_LENGTH, MAX_LENGTH = 8, 128
 # Refused anywhere in a password; a shorter name ("Eve") only where it stands alone, because it hides in too many words.
 _WHOLE_NAME, _WORD_OF_NAME = 4, 5
+# In whatever form: a character of a password may be written as several.
+_LONGEST = 4 * MAX_LENGTH
 # The last digits of a phone number: people write it with and without the country's code.
 _OF_NUMBER = 8
 _WORDS = re.compile(r"[^\W_]+")
@@ -43,7 +45,12 @@ def common_passwords() -> frozenset[str]:
 
 
 def canonical(password: str) -> str:
-    """One keyboard composes characters, another does not: the password is the same (NFKC)."""
+    """One keyboard composes characters, another does not: the password is the same (NFKC).
+
+    What cannot be a password stays as it is: a megabyte of combining marks takes minutes to put in order.
+    """
+    if len(password) > _LONGEST:
+        return password
     return unicodedata.normalize("NFKC", password)
 
 
@@ -101,12 +108,16 @@ class PasswordHasher:
         if self._free <= 0:
             raise RateLimited("Too many passwords are being checked right now.", retry_after=1)
 
-    @contextmanager
-    def place(self) -> Iterator[None]:
-        """For a whole request that will have a password looked at: what it does before and after belongs to the queue, too."""
+    def check_place(self) -> None:
+        """Raises RateLimited."""
         self.refuse_if_full()
         if self._places <= 0:
             raise RateLimited("Too many logins wait already.", retry_after=1)
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """For a whole request that will have a password looked at: what it does before and after belongs to the queue, too."""
+        self.check_place()
         self._places -= 1
         try:
             yield

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections import OrderedDict
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -79,7 +80,7 @@ class TokenService(Service):
         super().__init__(db)
         self.clock, self.settings, self.keys, self.watch, self.stale = clock, settings, keys, watch, stale
         self.issuer = plaza.issuer
-        self._verified: dict[str, Verified] = {}
+        self._verified: OrderedDict[str, Verified] = OrderedDict()
 
     @flow(KeyService.signing_key)
     async def pair(self, grant: Grant) -> ServiceResult[TokenPair]:
@@ -184,11 +185,8 @@ class TokenService(Service):
         return Verified(actor, claims.ver, datetime.fromtimestamp(claims.exp, UTC))
 
     def _remember(self, token: str, verified: Verified) -> None:
-        if len(self._verified) >= self.REMEMBERED:
-            now = self.clock.now()
-            self._verified = {each: kept for each, kept in self._verified.items() if kept.expires_at > now}
-            while len(self._verified) >= self.REMEMBERED:
-                del self._verified[next(iter(self._verified))]
+        while len(self._verified) >= self.REMEMBERED:
+            self._verified.popitem(last=False)
         self._verified[token] = verified
 
 

@@ -39,6 +39,7 @@ class Watch(ABC, Generic[Fact]):
         self.clock = clock
         self._kept = timedelta(seconds=max(settings.access_token_s, settings.impersonation_s)) + self.SLACK
         self._known: dict[UUID, tuple[Fact, datetime]] = {}
+        self._pruned_at = clock.now()
         self._loaded = False
         self._loading = asyncio.Lock()
         listener.on(channel, self._heard, on_connect=self.load)
@@ -53,11 +54,16 @@ class Watch(ABC, Generic[Fact]):
 
     def _learn(self, id: UUID, fact: Fact, at: datetime) -> None:
         self._known[id] = fact, at
+        if self._pruned_at < self.clock.now() - self.SLACK:
+            self._prune()
+
+    def _prune(self) -> None:
+        self._pruned_at = now = self.clock.now()
+        self._known = {id: (fact, at) for id, (fact, at) in self._known.items() if at > now - self._kept}
 
     async def load(self) -> None:
-        now = self.clock.now()
-        found = await self.facts_since(now - self._kept)
-        self._known = {id: (fact, at) for id, (fact, at) in self._known.items() if at > now - self._kept}
+        found = await self.facts_since(self.clock.now() - self._kept)
+        self._prune()
         self._loaded = True
         for id, (fact, at) in found.items():
             self._learn(id, fact, at)
