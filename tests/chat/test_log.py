@@ -15,6 +15,7 @@ from plaza.core.ids import uuid7
 from plaza.core.realtime import Hub, LogFrame, Wake
 from plaza.domain_events.identity import UserId
 from tests.chat.builders import Chat, code_of
+from tests.chat.lines import line, settled
 from tests.support.stage import Stage
 
 
@@ -186,13 +187,20 @@ async def test_reading_is_told_to_the_conversation_and_unread_to_the_reader(chat
     ]
 
 
-async def test_when_a_group_is_deleted_each_is_told_that_he_is_out(chat: Chat, heard: Heard) -> None:
+async def test_when_a_group_is_deleted_each_is_told_that_he_is_out_and_nobody_joins_it(
+    chat: Chat, plaza: Stage
+) -> None:
     ada, grace = await chat.people("Ada", "Grace")
-    id = await chat.group(ada, grace)
-    heard.passing.clear()
-    (await chat.conversations.delete(ada, id)).unwrap()
-    told = {who: (frame["type"], frame["user_id"], frame["role"]) for who, frame in heard.passing}
-    assert told == {(each.user_id,): ("participant.changed", str(each.user_id), None) for each in (ada, grace)}
+    floor = uuid7()
+    id, other = await chat.group(ada, grace), await chat.group(ada, grace)
+    async with line(plaza, ada) as adas, line(plaza, grace) as graces:
+        (await chat.conversations.delete(ada, id)).unwrap()
+        for socket, who in ((adas, ada), (graces, grace)):
+            (told,) = [frame for frame in await settled(socket) if frame["type"] == "participant.changed"]
+            assert (told["conversation_id"], told["user_id"], told["role"]) == (str(id), str(who.user_id), None)
+    log = plaza[ConversationLog]
+    assert set(await log.ended([id, other, uuid4()])) == {id}
+    assert {each.topic: bool(each.joined) for each in await log.heads(floor)} == {id: False, other: True}
 
 
 async def test_a_refusal_tells_nobody_anything(chat: Chat, heard: Heard) -> None:

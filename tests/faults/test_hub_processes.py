@@ -53,6 +53,24 @@ async def test_what_one_process_commits_the_sockets_of_the_other_hear(plaza: Sta
         assert 44 not in entries(eves)
 
 
+async def test_a_deletion_of_which_the_other_process_was_not_told_ends_there_too(
+    plaza: Stage, other: Stage, chat: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, bob = await chat.people("Ada", "Bob")
+    team, elsewhere = await chat.group(ada, bob), await chat.group(ada, bob)
+    async with line(other, bob) as bobs, line(other, bob, f"/ws/chat/{team}") as narrow:
+        with monkeypatch.context() as lost:
+            lost.setattr(other[Hub].bus, "_unpack", lambda _: None)
+            (await chat.conversations.delete(ada, team)).unwrap()
+            assert (await narrow.closed())[0] == 4004
+            await bobs.next("participant.changed", conversation_id=str(team), user_id=str(bob.user_id), role=None)
+        await plaza[Hub].to_topic(team, b'{"type":"typing","conversation_id":"%s"}' % str(team).encode())
+        await chat.say(ada, elsewhere)
+        await bobs.next("message.new", conversation_id=str(elsewhere), seq=2)
+        of_it = [frame["type"] for frame in bobs.seen if frame.get("conversation_id") == str(team)]
+        assert of_it == ["participant.changed"]
+
+
 async def test_a_session_that_ends_in_one_process_closes_its_sockets_in_the_other(
     plaza: Stage, other: Stage, chat: Chat
 ) -> None:

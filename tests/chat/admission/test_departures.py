@@ -140,10 +140,13 @@ async def test_of_a_deleted_group_nobody_hears_anything_more(chat: Chat) -> None
     async with devices(chat, bob, group) as open_, line(chat.stage, ada) as adas:
         (await chat.conversations.delete(ada, group)).unwrap()
         assert (await open_.narrow.closed())[0] == 4004
+        await chat.stage[Hub].sweep()  # to which a group so young is still news
+        assert group not in chat.stage[Hub].topics.by_id
         await adas.send("typing", conversation_id=str(group), is_typing=True)
         await chat.say(ada, talk, ELSEWHERE)
         for frames in await open_.until_elsewhere(group):
             assert is_farewell(frames[-1], bob), frames[-1]
+        assert is_farewell(open_.narrow.seen[-1], bob)
 
 
 async def test_between_two_who_are_parted_nothing_passes(plaza: Stage, chat: Chat) -> None:

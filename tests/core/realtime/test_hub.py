@@ -314,6 +314,21 @@ async def busy(peer: Peer) -> bool:
     return bool(peer.socket._tasks)
 
 
+async def test_an_end_that_nobody_told_is_found_in_turns(
+    hub: Hub, log: MemoryLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("plaza.core.realtime.hub._CHECKED_AT_ONCE", 2)
+    topics = [uuid7() for _ in range(5)]
+    for topic in topics:
+        log.append(topic, joined=[ANN])
+    ann = await Peer(hub, ANN).opened()
+    log.ends.update(topics)
+    for _ in range(3):
+        await hub.sweep()
+    await ann.until(lambda: len(ann.of_type("ended")) == 5)
+    assert hub.topics.by_id.keys().isdisjoint(topics)
+
+
 async def test_nothing_is_kept_of_those_who_went(hub: Hub, log: MemoryLog) -> None:
     open_ones = value(SOCKETS)
     peers = [await Peer(hub, each).opened() for each in (ANN, ANN, BEN)]

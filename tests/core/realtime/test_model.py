@@ -1,5 +1,5 @@
 """Random interleavings of commits, lost, late and doubled wake-ups, comings and goings, resumes and sweeps against what must hold:
-every reader's sequence is the log's, once and in order, for as long as he is a member."""
+every reader's sequence is the log's, once and in order, for as long as he is a member and the log goes on."""
 
 from __future__ import annotations
 
@@ -36,7 +36,20 @@ steps = st.lists(
                 "deliver",
                 "deliver",
             ]
-            + ["deliver all", "lose", "double", "sweep", "run", "run", "block", "unblock", "lose all", "down", "up"]
+            + [
+                "end",
+                "deliver all",
+                "lose",
+                "double",
+                "sweep",
+                "run",
+                "run",
+                "block",
+                "unblock",
+                "lose all",
+                "down",
+                "up",
+            ]
         ),
         st.integers(0, 5),
         st.integers(0, 5),
@@ -74,6 +87,7 @@ class World:
         self.wire = Wire()
         self.hubs = [self.wire.hub(self.log, patience_s=1e-9, page=3, queue_frames=100_000) for _ in range(2)]
         self.topics = [uuid7() for _ in range(TOPICS)]
+        self.ended: list[UUID] = []
         self.users = [uuid7() for _ in range(USERS)]
         self.readers: list[Reader] = []
         self.resumes: set[asyncio.Task[None]] = set()
@@ -92,6 +106,8 @@ class World:
                 await self.commit(topic, c, joined=(user,))
             case "leave" if is_member:
                 await self.commit(topic, c, left=(user,))
+            case "end":
+                await self.end(a % TOPICS, c)
             case "open":
                 self.readers.append(Reader(hub, user))
                 self.readers[-1].start()
@@ -131,6 +147,15 @@ class World:
         if how % 3:
             await self.hubs[how % 2].wake(wake)
 
+    async def end(self, number: int, how: int) -> None:
+        """A third of the ends nobody hears of. Another topic of the same members takes its place."""
+        topic, self.topics[number] = self.topics[number], uuid7()
+        self.log.ends.add(topic)
+        self.ended.append(topic)
+        if how % 3:
+            await self.hubs[how % 2].end_topic(topic)
+        await self.commit(self.topics[number], 1, joined=tuple(self.log.members[topic]))
+
     def resume(self, reader: Reader, topic: UUID, back: int) -> None:
         async def run() -> None:
             topics = await reader.hub.log.topics_of(reader.socket.user_id)
@@ -169,8 +194,10 @@ class World:
         )
 
     def check(self) -> None:
+        for hub in self.hubs:
+            assert hub.topics.by_id.keys().isdisjoint(self.ended)
         for reader in self.readers:
-            for topic in self.topics:
+            for topic in (*self.topics, *self.ended):
                 self.check_one(reader, topic)
 
     def check_one(self, reader: Reader, topic: UUID) -> None:
@@ -181,6 +208,9 @@ class World:
         if reader.socket.only not in (None, topic):
             assert not mine
             return
+        types = [each["type"] for each in mine]
+        if "ended" in types:
+            assert set(types[types.index("ended") + 1 :]) <= {"subscribed"}
         parts: list[list[Any]] = [[]]
         marks: list[Any] = [None]
         for each in mine:
@@ -190,7 +220,7 @@ class World:
             else:
                 parts[-1].append(each)
         for number, (mark, part) in enumerate(zip(marks, parts, strict=True)):
-            is_last = number == len(parts) - 1 and reader.closed is None
+            is_last = number == len(parts) - 1 and reader.closed is None and topic not in self.log.ends
             seqs = [each["seq"] for each in part if each["type"] == "entry"]
             assert seqs == sorted(set(seqs)), "each once, in order"
             self.check_farewells(part, spans, user, mark["head"] if mark else 0)
@@ -223,7 +253,7 @@ class World:
         last = self.log.last(topic)
         end = last if is_complete else (seqs[-1] if seqs else 0)
         came_and_went = [(a, b) for a, b in spans if a > reader.before.get(topic, 0) and b <= last]
-        wanted = [seq for seq in range(reader.lengths[topic] + 1, end + 1) if within(seq, spans)]
+        wanted = [seq for seq in range(reader.lengths.get(topic, 0) + 1, end + 1) if within(seq, spans)]
         assert [seq for seq in wanted if seq not in seqs and not within(seq, came_and_went)] == []
         if is_complete:
             self.whole(seqs, came_and_went)

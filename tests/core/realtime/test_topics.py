@@ -40,7 +40,7 @@ class House:
         self.log = MemoryLog()
         self.behind: list[Topic] = []
         self.trailing: list[Follower] = []
-        self.topics = Topics(self.behind.append, self.trailing.append)
+        self.topics = Topics(self.behind.append, self.trailing.append, self.log.farewell)
 
     def ear(self, user_id: UUID, *, only: UUID | None = None, admitted: bool = True) -> Any:
         ear: Any = Ear(user_id, only)

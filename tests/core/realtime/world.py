@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -28,6 +28,7 @@ class MemoryLog:
         self.chance = chance
         self.entries: defaultdict[UUID, list[tuple[UUID, LogFrame]]] = defaultdict(list)
         self.members: defaultdict[UUID, set[UUID]] = defaultdict(set)
+        self.ends: set[UUID] = set()
         self.reads = 0
         self.is_down = False  # for what the hub reads by itself
 
@@ -53,7 +54,7 @@ class MemoryLog:
             for topic in sorted(self.entries):
                 rows = [entry for id, entry in self.entries[topic] if id >= since]
                 found += [
-                    Head(topic=topic, seq=each.seq, joined=each.joined, left=each.left)
+                    Head(topic=topic, seq=each.seq, joined=() if topic in self.ends else each.joined, left=each.left)
                     for each in rows
                     if each.joined or each.left or each is rows[-1]
                 ]
@@ -63,9 +64,19 @@ class MemoryLog:
 
     async def topics_of(self, user_id: UUID) -> Mapping[UUID, int]:
         return await self._read(
-            lambda: {topic: self.last(topic) for topic, members in self.members.items() if user_id in members},
+            lambda: {
+                topic: self.last(topic)
+                for topic, members in self.members.items()
+                if user_id in members and topic not in self.ends
+            },
             always=True,
         )
+
+    async def ended(self, topics: Collection[UUID]) -> Collection[UUID]:
+        return await self._read(lambda: self.ends.intersection(topics))
+
+    def farewell(self, topic: UUID, user_id: UUID) -> bytes:
+        return encoded("ended", topic, user=str(user_id))
 
     async def _read(self, read: Callable[[], T], *, always: bool = False) -> T:
         self.reads += 1

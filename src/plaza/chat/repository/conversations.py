@@ -66,6 +66,10 @@ select conversation_id, 'direct', :created_by, 0, 0, :now, 1 from pair
 returning id
 """)
 
+_DELETED = text("""
+select id from chat_conversation where id = any(cast(:conversations as uuid[])) and deleted_at is not null
+""")
+
 # What staff see: that people talk, not what about.
 CONVERSATIONS_FOR_STAFF = select(
     Conversation.id,
@@ -100,6 +104,11 @@ class ConversationRepository(Repository[Conversation]):
         statement = select(DirectPair).where(DirectPair.conversation_id.in_(conversation_ids))
         async with self.db.reading() as connection:
             return {row.conversation_id: (row.user_low, row.user_high) for row in await connection.execute(statement)}
+
+    async def deleted(self, conversation_ids: Collection[UUID]) -> Collection[ConversationId]:
+        """Those of them that are."""
+        async with self.db.reading() as connection:
+            return (await connection.scalars(_DELETED, {"conversations": list(conversation_ids)})).all()
 
     async def view(self, conversation_id: UUID, user_id: UUID) -> Row[Any] | None:
         """As this live participant sees it; the columns are those of `_VIEWS`."""

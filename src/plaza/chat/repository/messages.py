@@ -166,14 +166,15 @@ _AFTER = union_all(_NEWER_MESSAGES, _NEWER_CHANGES).order_by("position").limit(b
 # Of each conversation its newest entry, and every entry that may have brought or taken people: what the system told, and the first
 # message of a direct conversation, which introduces it to both.
 _HEADS = text("""
-select m.conversation_id, max(m.seq) as seq, null as system, null as user_low, null as user_high
+select m.conversation_id, max(m.seq) as seq, null as system, null as user_low, null as user_high, false as is_deleted
 from (
   select conversation_id, seq from chat_message where id >= :since
   union all select conversation_id, seq from chat_change where id >= :since
 ) m group by m.conversation_id
 union all
-select m.conversation_id, m.seq, m.system, pair.user_low, pair.user_high
+select m.conversation_id, m.seq, m.system, pair.user_low, pair.user_high, c.deleted_at is not null
 from chat_message m
+join chat_conversation c on c.id = m.conversation_id
 left join chat_direct_pair pair on pair.conversation_id = m.conversation_id and m.seq = 1
 where m.id >= :since and (m.type = 'system' or m.seq = 1)
 order by 1, 2
@@ -282,6 +283,6 @@ class MessageRepository(Repository[Message]):
         return [_entry(row) for row in rows]
 
     async def heads(self, since: UUID) -> Sequence[Row[Any]]:
-        """(conversation_id, seq, system, user_low, user_high) by conversation and seq."""
+        """(conversation_id, seq, system, user_low, user_high, is_deleted) by conversation and seq."""
         async with self.db.reading() as connection:
             return (await connection.execute(_HEADS, {"since": since})).all()

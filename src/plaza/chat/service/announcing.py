@@ -56,7 +56,7 @@ class Announcer:
         self.db.after_commit(lambda: self.hub.to_users(user_ids, data))
 
     def ended(self, conversation_id: UUID) -> None:
-        """It is deleted: nothing is heard of it any more."""
+        """It is deleted: nothing is heard of it any more, after a farewell to whoever listens."""
         self.db.after_commit(lambda: self.hub.end_topic(conversation_id))
 
     def parted(self, user_ids: Collection[UUID]) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 from msgspec import UNSET
 
 from plaza.chat.errors import Blocked, ConversationNotFound, GroupFull, NotGroup, NotOwner, SameUser, TitleRequired
-from plaza.chat.frames import ConversationUpdated, ParticipantChanged
+from plaza.chat.frames import ConversationUpdated
 from plaza.chat.models import Conversation, Kind, Role
 from plaza.chat.repository import ConversationRepository, ParticipantRepository
 from plaza.chat.schemas import ChatSettings, ConversationView, CreatedConversation, GroupChange, NewConversation
@@ -108,17 +108,13 @@ class ConversationService(Service):
 
     @command(*ENTRANCE, NotGroup, NotOwner)
     async def delete(self, actor: Actor, conversation_id: ConversationId) -> ServiceResult[None]:
-        """For everybody in it. Each is told that he is no longer part of it."""
+        """For everybody in it. Whoever listens is told that he is no longer part of it."""
         conversation, me = await self.entrance.lock_group(actor, conversation_id)
         if me.role != Role.OWNER:
             raise NotOwner
         conversation.deleted_at = self.clock.now()
-        members = await self.participants.live_user_ids(conversation_id)
-        for user_id in members:
-            frame = ParticipantChanged(conversation_id=conversation_id, user_id=user_id, role=None)
-            self.announcer.to_users([user_id], frame)
         self.announcer.ended(conversation_id)
-        self.announcer.parted(members)
+        self.announcer.parted(await self.participants.live_user_ids(conversation_id))
         return success(None)
 
     async def _create_group(self, me: UserId, others: Sequence[UserId], title: str | None) -> ConversationId:

@@ -4,7 +4,7 @@ was missed live and what is read back later cannot differ.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -20,10 +20,11 @@ from plaza.chat.frames import (
     ReactionChanged,
 )
 from plaza.chat.models import ChangeKind, Role
-from plaza.chat.repository import MessageRepository, ParticipantRepository
+from plaza.chat.repository import ConversationRepository, MessageRepository, ParticipantRepository
 from plaza.chat.schemas import ChangeBody, LogEntry, SystemEvent
 from plaza.core.db import Database
 from plaza.core.realtime import Head, LogFrame
+from plaza.domain_events.chat import ConversationId
 from plaza.domain_events.identity import UserId
 
 encode = msgspec.json.Encoder().encode
@@ -91,19 +92,27 @@ class ConversationLog:
 
     def __init__(self, db: Database) -> None:
         self.messages, self.participants = MessageRepository(db), ParticipantRepository(db)
+        self.conversations = ConversationRepository(db)
 
     async def frames(self, topic: UUID, after: int, limit: int) -> Sequence[LogFrame]:
         return [entry(logged) for logged in await self.messages.after(topic, after, limit)]
 
     async def heads(self, since: UUID) -> Sequence[Head]:
         heads = []
-        for conversation_id, seq, system, low, high in await self.messages.heads(since):
+        for conversation_id, seq, system, low, high, is_deleted in await self.messages.heads(since):
             joined, left = comings_and_goings(system)
-            heads.append(Head(topic=conversation_id, seq=seq, joined=joined or introduced(low, high), left=left))
+            joined = () if is_deleted else joined or introduced(low, high)
+            heads.append(Head(topic=conversation_id, seq=seq, joined=joined, left=left))
         return heads
 
     async def topics_of(self, user_id: UUID) -> Mapping[UUID, int]:
         return await self.participants.conversations_of(user_id)
+
+    async def ended(self, topics: Collection[UUID]) -> Collection[UUID]:
+        return await self.conversations.deleted(topics)
+
+    def farewell(self, topic: UUID, user_id: UUID) -> bytes:
+        return encode(ParticipantChanged(conversation_id=ConversationId(topic), user_id=UserId(user_id), role=None))
 
 
 def introduced(low: UUID | None, high: UUID | None) -> tuple[UUID, ...]:

@@ -32,6 +32,7 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 _ENDED = "realtime.ended"
+_CHECKED_AT_ONCE = 1_000  # topics of one sweep
 
 
 class Hub:
@@ -45,7 +46,12 @@ class Hub:
     def __init__(self, redis: Redis, settings: RealtimeSettings) -> None:
         self.settings = settings
         self.bus = Bus(redis, self._receive, self._sweep_at_once)
-        self.topics = Topics(self._is_behind, lambda follower: self._spawn(self._catch_up(follower)))
+        self.topics = Topics(
+            self._is_behind,
+            lambda follower: self._spawn(self._catch_up(follower)),
+            lambda topic_id, user_id: self.log.farewell(topic_id, user_id),
+        )
+        self._unchecked: list[UUID] = []
         self._sockets: dict[UUID, Socket] = {}
         self._of_session: dict[UUID, set[Socket]] = {}
         self._handlers: dict[str, Callable[[Collection[UUID]], None]] = {_ENDED: self.topics.end}
@@ -75,7 +81,10 @@ class Hub:
         self._tell((Signal(name, tuple(ids)),))
 
     async def end_topic(self, topic: UUID) -> None:
-        """No socket reads it any more, in any process; those that read nothing else are closed. It may be lost."""
+        """It has ended: its readers, in any process, hear a farewell and nothing more; those that read nothing else are closed.
+
+        Where this is lost, a sweep finds out.
+        """
         await self.signal(_ENDED, [topic])
 
     def on_signal(self, name: str, handler: Callable[[Collection[UUID]], None]) -> None:
@@ -240,7 +249,16 @@ class Hub:
             self.topics.heard(await self._reading(self.log.heads(floor_of(self._swept_at - window))))
             age = (begun - self._swept_at).total_seconds() + 2 * self.settings.window_s
             self.topics.forget_gone(time.monotonic() - age)
+            await self._end_what_has_ended()
         self._swept_at = begun
+
+    async def _end_what_has_ended(self) -> None:
+        """An end is no entry, and so no head tells of it: the topics that are read here are asked about in turns."""
+        if not self._unchecked:
+            self._unchecked = list(self.topics.by_id)
+        asked, self._unchecked = self._unchecked[:_CHECKED_AT_ONCE], self._unchecked[_CHECKED_AT_ONCE:]
+        if asked:
+            self.topics.end(await self._reading(self.log.ended(asked)))
 
     def _is_behind(self, topic: Topic) -> None:
         if not topic.healing:

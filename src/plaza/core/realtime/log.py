@@ -6,7 +6,7 @@ log is the truth; everything else only wakes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 from uuid import UUID
 
@@ -48,7 +48,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TopicLog(Protocol):
-    """Reads only, each one statement on the autocommitting reader."""
+    """What reads is one statement each, on the autocommitting reader."""
 
     async def frames(self, topic: UUID, after: int, limit: int) -> Sequence[LogFrame]:
         """The first `limit` entries with a seq above `after`, in order. No check of membership: the hub knows who may see them."""
@@ -56,9 +56,17 @@ class TopicLog(Protocol):
 
     async def heads(self, since: UUID) -> Sequence[Head]:
         """Of every topic with an entry made since (entry id >= `since`, a UUIDv7): its last entry, and each entry since then in which
-        somebody joined or left; ordered by topic and seq."""
+        somebody joined or left; ordered by topic and seq. Nobody joins a topic that has ended."""
         ...
 
     async def topics_of(self, user_id: UUID) -> Mapping[UUID, int]:
         """The topics that the user is a member of now, each with its last seq."""
+        ...
+
+    async def ended(self, topics: Collection[UUID]) -> Collection[UUID]:
+        """Those of them whose log goes on no more."""
+        ...
+
+    def farewell(self, topic: UUID, user_id: UUID) -> bytes:
+        """The frame that a member hears last of a topic that has ended."""
         ...

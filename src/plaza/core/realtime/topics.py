@@ -26,6 +26,7 @@ from plaza.core.realtime.socket import Close, Socket
 
 Entry: TypeAlias = Wake | LogFrame
 
+_FOR_EVER = 2**63 - 1  # behind the last seq of any log
 _HELD = 512  # entries that a topic keeps while it waits for a gap, and a follower while it reads a page
 
 
@@ -110,9 +111,17 @@ class Follower:
 
 
 class Topics:
-    def __init__(self, behind: Callable[[Topic], None], trails: Callable[[Follower], None]) -> None:
-        """`behind` is told of a topic whose `known` has passed its `given`, each time; `trails` of a follower that nobody has asked for."""
-        self.behind, self.trails = behind, trails
+    def __init__(
+        self,
+        behind: Callable[[Topic], None],
+        trails: Callable[[Follower], None],
+        farewell: Callable[[UUID, UUID], bytes],
+    ) -> None:
+        """`behind` is told of a topic whose `known` has passed its `given`, each time; `trails` of a follower that nobody has asked for.
+
+        `farewell` gives what a user hears last of a topic that has ended.
+        """
+        self.behind, self.trails, self.farewell = behind, trails, farewell
         self.by_id: dict[UUID, Topic] = {}
         self.sockets_of: dict[UUID, list[Socket]] = {}  # per user, the oldest first
         # Who left what at which seq, and when that went out: an old wake-up or head must not bring him back.
@@ -160,9 +169,13 @@ class Topics:
             self._knows(topic, seq)
 
     def end(self, topic_ids: Collection[UUID]) -> None:
-        """There will be no more entries, and nothing else."""
+        """There will be no more entries, and nothing else. Whoever reads one is told so, and is not brought in again."""
         for topic in filter(None, map(self.by_id.get, topic_ids)):
+            listening = set(self.listeners(topic))
             for socket in tuple(topic.readers()):
+                if socket in listening:
+                    socket.push(Frame(self.farewell(topic.id, socket.user_id)))
+                self._remember(topic.id, socket.user_id, _FOR_EVER)
                 self.detach(socket, topic)
                 if socket.only == topic.id:
                     socket.close(Close.NO_SUCH_TOPIC, flush=True)
