@@ -23,12 +23,19 @@ from plaza.core.ids import uuid7
 
 POOL = 20
 
+# Everything that Plaza answers with, as one would write it for itself alone.
 HISTORY = """
-select id, conversation_id, seq, sender_id, type, content, client_id, parent_id, reply_count, mentions, created_at
-from chat_message
-where conversation_id = $1
+select m.id, m.conversation_id, m.seq, m.sender_id, m.type, m.content, m.client_id, m.parent_id, m.reply_count, m.reactions, m.attachments,
+  m.mentions, m.pinned, m.edit_count, m.edited_at, m.deleted_at, m.created_at, m.system,
+  case when m.reactions = '{}' then '{}' else array(
+    select r.emoji from chat_message_reaction r where r.message_id = m.id and r.user_id = $2 order by r.created_at, r.emoji
+  ) end as my_reactions,
+  exists (select from chat_saved_message s where s.user_id = $2 and s.message_id = m.id) as saved
+from chat_message m
+where m.conversation_id = $1
+  and exists (select from chat_conversation where id = $1 and deleted_at is null)
   and exists (select from chat_participant where conversation_id = $1 and user_id = $2 and left_at is null)
-order by seq desc limit 50
+order by m.seq desc limit 50
 """
 NEXT_SEQ = "update chat_conversation set last_seq = last_seq + 1, last_message_at = $2 where id = $1 returning last_seq"
 INSERT = """
@@ -76,6 +83,34 @@ class Row(msgspec.Struct):
     reply_count: int
     mentions: Any
     created_at: Any
+
+
+class Page(msgspec.Struct):
+    items: list[Any]
+    next_cursor: str | None = None
+
+
+class Shown(msgspec.Struct):
+    id: Any
+    conversation_id: Any
+    seq: int
+    sender_id: Any
+    type: str
+    content: str
+    client_id: Any
+    parent_id: Any
+    reply_count: int
+    reactions: msgspec.Raw
+    attachments: Any
+    mentions: Any
+    pinned: bool
+    edit_count: int
+    edited_at: Any
+    deleted_at: Any
+    created_at: Any
+    system: msgspec.Raw | None
+    my_reactions: Any
+    saved: bool
 
 
 class Sent(msgspec.Struct):
@@ -140,7 +175,7 @@ class Floor:
 
     async def history(self, conversation: UUID, user: UUID) -> bytes:
         rows = await self.pool.fetch(HISTORY, conversation, user)
-        return self.encode([Row(*row.values()) for row in rows])
+        return self.encode(Page([shown(*row.values()) for row in rows]))
 
     async def refresh(self, body: bytes) -> bytes:
         token, made, now = self.decode_refresh(body).refresh_token, secrets.token_urlsafe(32), self.clock.now()
@@ -178,6 +213,14 @@ class Floor:
             )
         to = (message, sent.conversation_id, seq, sent.sender_id)
         return Row(*to, "text", sent.content, sent.client_id, None, 0, [], now)
+
+
+def shown(*columns: Any) -> Shown:
+    made = Shown(*columns)
+    made.reactions = msgspec.Raw(columns[9])
+    if columns[17] is not None:
+        made.system = msgspec.Raw(columns[17])
+    return made
 
 
 def query_of(scope: Any) -> dict[str, str]:
