@@ -132,18 +132,22 @@ class Database:
             finally:  # `async with` would make a task of it; in autocommit there is nothing to wait for
                 await connection.close()
 
-    async def swiftly(self, statement: Swift, parameters: Mapping[str, Any]) -> Sequence[Any] | None:
+    async def swiftly(
+        self, statement: Swift, parameters: Mapping[str, Any], *, fresh: bool = False
+    ) -> Sequence[Any] | None:
         """The first row, or None; where `reading` would take a connection in autocommit, past SQLAlchemy."""
         if current_transaction() is None and _snapshot.get() is None and not self.is_traced:
             try:
-                return await self._past_sqlalchemy(statement, parameters)
+                return await self._past_sqlalchemy(statement, parameters, self._fresh if fresh else self.reader)
             except _LostConnection:
                 pass  # told by SQLAlchemy, which clears its pool of such
-        async with self.reading() as connection:
+        async with self.reading(fresh=fresh) as connection:
             return (await connection.execute(statement.plain, parameters)).first()
 
-    async def _past_sqlalchemy(self, statement: Swift, parameters: Mapping[str, Any]) -> Sequence[Any] | None:
-        connection = await self.reader.raw_connection()
+    async def _past_sqlalchemy(
+        self, statement: Swift, parameters: Mapping[str, Any], engine: AsyncEngine
+    ) -> Sequence[Any] | None:
+        connection = await engine.raw_connection()
         driver: Any = connection.driver_connection
         try:
             row = await driver.fetchrow(statement.sql, *statement.arguments(parameters))

@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, bindparam, func, insert, select, text
+from sqlalchemy import ColumnElement, bindparam, func, insert, select, text, union_all
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 
-from plaza.core.db import Repository
+from plaza.core.db import Repository, Swift
 from plaza.domain_events.identity import UserId
 from plaza.identity.errors import EmailTaken, PhoneTaken, UsernameTaken
 from plaza.identity.models import Profile, User, UserStatus
@@ -48,7 +48,7 @@ _PASSWORD_OWNER = (
 _CARD = select(User.id, Profile.username, Profile.display_name, Profile.bio).join(Profile, Profile.user_id == User.id)
 
 # One row for any identifier, known or not: the same statement, the same plan.
-_CANDIDATE = text(
+_CANDIDATE = Swift(
     """select u.id as user_id, u.status, u.password_hash,
       (select t.password_hash from identity_verification_token t
         where t.address in (:email, :phone) and t.purpose in ('email_verification', 'phone_login')
@@ -123,6 +123,14 @@ class UserRepository(Repository[User]):
             rows = await connection.execute(select(User.email, User.id).where(User.email.in_(emails)))
             return {row.email: row.id for row in rows}
 
+    async def contacts_in_use(self, contacts: Collection[str]) -> set[str]:
+        """Those that are anybody's, deleted accounts that are not wiped yet included."""
+        held = union_all(
+            select(User.email).where(User.email.in_(contacts)), select(User.phone).where(User.phone.in_(contacts))
+        )
+        async with self.db.reading(fresh=True) as connection:
+            return {each for each in (await connection.scalars(held)).all() if each is not None}
+
     async def outdate(self, user: User, now: datetime) -> int:
         """Makes the access tokens of a locked user stale everywhere, should the transaction commit. Answers the version that counts now."""
         user.token_version, user.token_version_at = user.token_version + 1, now
@@ -147,9 +155,9 @@ class UserRepository(Repository[User]):
 
     async def login_candidate(self, identifier: Identifier, *, ip: str, user_agent: str) -> LoginCandidate:
         named = {**msgspec.structs.asdict(identifier), "ip": ip, "user_agent": user_agent}
-        async with self.db.reading(fresh=True) as connection:
-            row = (await connection.execute(_CANDIDATE, named)).mappings().one()
-        return msgspec.convert(dict(row), LoginCandidate)
+        row = await self.db.swiftly(_CANDIDATE, named, fresh=True)
+        assert row is not None
+        return msgspec.convert(dict(zip(LoginCandidate.__struct_fields__, row, strict=True)), LoginCandidate)
 
     async def password_owner(self, user_id: UserId) -> PasswordOwner | None:
         async with self.db.reading(fresh=True) as connection:
