@@ -22,9 +22,9 @@ def statements(db: Database) -> Iterator[list[str]]:
 
     past_sqlalchemy = db._past_sqlalchemy
 
-    async def noted(statement: Swift, parameters: Any) -> Any:
+    async def noted(statement: Swift, *rest: Any) -> Any:
         sent.append(statement.sql)
-        return await past_sqlalchemy(statement, parameters)
+        return await past_sqlalchemy(statement, *rest)
 
     engines = (db.engine.sync_engine, db.reader.sync_engine)
     for engine in engines:
