@@ -27,7 +27,7 @@ class Sink(asyncio.Transport):
 
 async def test_head_and_body_are_one_write() -> None:
     sink = Sink()
-    joined = Joined(sink)
+    joined = Joined(sink, lambda: None)
     for part in (HEAD, BODY, BODY):
         joined.write(part)
     await asyncio.sleep(0)
@@ -36,7 +36,7 @@ async def test_head_and_body_are_one_write() -> None:
 
 async def test_an_empty_body_sends_the_head() -> None:
     sink = Sink()
-    joined = Joined(sink)
+    joined = Joined(sink, lambda: None)
     joined.write(HEAD)
     joined.write(b"")
     assert sink.writes == [HEAD]
@@ -44,7 +44,7 @@ async def test_an_empty_body_sends_the_head() -> None:
 
 async def test_a_stream_begins_before_its_first_part() -> None:
     sink = Sink()
-    joined = Joined(sink)
+    joined = Joined(sink, lambda: None)
     joined.write(HEAD)
     assert sink.writes == []
     await asyncio.sleep(0)
@@ -55,7 +55,7 @@ async def test_a_stream_begins_before_its_first_part() -> None:
 
 async def test_an_interim_answer_does_not_wait() -> None:
     sink = Sink()
-    joined = Joined(sink)
+    joined = Joined(sink, lambda: None)
     joined.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     assert sink.writes == [b"HTTP/1.1 100 Continue\r\n\r\n"]
     joined.write(HEAD)
@@ -65,7 +65,7 @@ async def test_an_interim_answer_does_not_wait() -> None:
 
 async def test_nothing_is_lost_where_the_line_is_closed_behind_a_head() -> None:
     sink = Sink()
-    joined = Joined(sink)
+    joined = Joined(sink, lambda: None)
     joined.write(HEAD)
     joined.close()
     assert (sink.writes, joined.is_closing()) == ([HEAD], True)

@@ -1,7 +1,12 @@
-"""uvicorn's WebSocket with a way past its protocol: what goes to many is framed once, and written to each line as it stands."""
+"""uvicorn's WebSocket with a way past its protocol, and an end for peers that read no more.
+
+What goes to many is framed once, and written to each line as it stands. Closing alone waits until the peer has taken what was written,
+and so for ever where it takes nothing.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -21,9 +26,25 @@ class DirectWebSocket(WebSocketsSansIOProtocol):
     """Frames may be written beside the protocol because they carry no state: nothing is compressed (`ws_per_message_deflate` is off),
     and no message is sent in parts."""
 
-    WAITING = (
-        64 * 1024
-    )  # bytes that may wait for the network; what comes behind them waits in the socket's bounded queue
+    # Bytes that may wait for the network: what comes behind them waits in the socket's bounded queue.
+    WAITING = 64 * 1024
+
+    _cut: asyncio.TimerHandle | None = None
+
+    async def run_asgi(self) -> None:
+        await super().run_asgi()
+        if self.transport.get_write_buffer_size():
+            self._cut = self.loop.call_later(self.close_timeout, self.transport.abort)
+
+    def keepalive_timeout(self) -> None:
+        """The application hears of it now, and not only once the line is gone."""
+        super().keepalive_timeout()
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": 1006})
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._cut is not None:
+            self._cut.cancel()
+        super().connection_lost(exc)
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
