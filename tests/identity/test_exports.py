@@ -15,18 +15,21 @@ import httpx
 import pytest
 from sqlalchemy import text
 
+from plaza.core.db import Database, DatabaseSettings
 from plaza.core.personal_data import PersonalDataHolders
 from plaza.core.result import Failure
 from plaza.core.storage import LocalStorage, NoSuchFile, Storage
 from plaza.identity.errors import ExportNotFound
 from plaza.identity.models import ExportStatus
 from plaza.identity.models.privacy import export_key
+from plaza.identity.repository import ExportRepository
 from plaza.identity.repository.privacy import owned
-from plaza.identity.service import ExportService
+from plaza.identity.schemas import CodeInput, EmailInput
+from plaza.identity.service import EmailChangeService, ExportService
 from plaza.identity.service.exports import TRIES
 from tests.audit.builders import entries
 from tests.chat.builders import Chat
-from tests.identity.builders import Person, a_person
+from tests.identity.builders import Person, a_person, codes_to, jobs_done, mails_to
 from tests.support.clock import ManualClock
 from tests.support.servers import TestServers
 from tests.support.stage import Stage
@@ -79,6 +82,32 @@ async def exported(plaza: Stage, person: Person) -> zipfile.ZipFile:
     told = await ended(http, await asked(http))
     assert told["status"] == "done"
     return await downloaded(plaza, told["url"])
+
+
+async def test_what_was_sent_to_an_earlier_address_is_theirs_too(plaza: Stage) -> None:
+    ada, new = await a_person(plaza, "ada@example.com"), "countess@example.com"
+    (await plaza[EmailChangeService].ask(ada.actor, EmailInput(email=new))).unwrap()
+    (code,) = await codes_to(plaza, new)
+    (await plaza[EmailChangeService].confirm(ada.actor, CodeInput(code=code))).unwrap()
+    await mails_to(plaza, ada.email)
+    await jobs_done(plaza)
+    archive = await exported(plaza, ada)
+    messages = read(archive, "notifications/messages.ndjson")
+    assert {(each["kind"], each["recipient"]) for each in messages} >= {
+        ("identity.email_changed", ada.email),
+        ("identity.email_change_code", new),
+    }
+
+
+async def test_who_has_just_asked_does_not_ask_a_replica(plaza: Stage, servers: TestServers) -> None:
+    ada = await a_person(plaza)
+    export_id = UUID(await asked(plaza.client(ada.pair.access_token)))
+    lagging = await servers.another_database("replica")
+    db = Database(servers.database_url, DatabaseSettings(replica_url=lagging))
+    try:
+        assert await ExportRepository(db).state_of(export_id, ada.id) is not None
+    finally:
+        await db.close()
 
 
 async def test_the_zip_holds_what_every_context_knows(plaza: Stage) -> None:

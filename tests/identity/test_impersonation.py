@@ -14,13 +14,14 @@ from sqlalchemy import text
 
 from plaza.core.db import PageRequest
 from plaza.core.errors import Unauthenticated
+from plaza.domain_events.identity import SessionId
 from plaza.identity import Origin, SessionService, TokenService
 from plaza.identity.errors import TokenStale
 from plaza.identity.models import EndReason
 from plaza.identity.schemas import ImpersonationView, Proof, ReasonInput
 from plaza.identity.service import ImpersonationService, LoginGate, RoleService, StaffService
 from tests.identity.builders import HERE, Person, is_accepted, jobs_done, mails_to
-from tests.identity.staff import audited, code_of, somebody
+from tests.identity.staff import audited, code_of, logged_in_again, somebody
 from tests.support.callers import callers
 from tests.support.clock import ManualClock
 from tests.support.outside import PATIENCE_S, Socket
@@ -194,10 +195,75 @@ async def test_it_does_not_outlive_what_the_impersonator_takes_back(plaza: Stage
         view = await started(plaza, helper, ada)
         (await sessions.end_all(helper.id, reason)).unwrap()
         assert not await is_accepted(plaza, view.access_token)
+        helper = await logged_in_again(plaza, helper.id, helper.email)
     assert await is_accepted(plaza, ada.pair.access_token)
     assert {each.after["reason"] for each in await audited(plaza, "identity.impersonation_ended")} == {
         "impersonation_over"
     }
+
+
+async def test_it_ends_with_the_session_that_began_it(plaza: Stage, clock: ManualClock) -> None:
+    """Whichever way that one ends; another one's end takes nobody else's with it."""
+    sessions, boss = plaza[SessionService], await somebody(plaza, "boss", "superuser")
+    helper, ada = await two(plaza)
+    others = await started(plaza, boss, ada)
+
+    async def logs_out(by: Person) -> None:
+        (await sessions.logout(by.actor, None)).unwrap()
+
+    async def gives_the_refresh_token_back(by: Person) -> None:
+        (await sessions.logout(None, by.refresh_token)).unwrap()
+
+    async def ends_it_from_the_list(by: Person) -> None:
+        assert by.actor.session_id is not None
+        (await sessions.end(by.actor, SessionId(by.actor.session_id))).unwrap()
+
+    async def is_ended_by_staff(by: Person) -> None:
+        assert by.actor.session_id is not None
+        (await plaza[StaffService].end_session(boss.actor, by.id, SessionId(by.actor.session_id))).unwrap()
+
+    async def is_copied(by: Person) -> None:
+        second = (await sessions.refresh(by.refresh_token, HERE)).unwrap().refresh_token
+        assert second is not None
+        (await sessions.refresh(second, HERE)).unwrap()
+        assert code_of(await sessions.refresh(by.refresh_token, HERE)) == "UNAUTHENTICATED"
+
+    for happens in (
+        logs_out,
+        gives_the_refresh_token_back,
+        ends_it_from_the_list,
+        is_ended_by_staff,
+        is_copied,
+    ):
+        view = await started(plaza, helper, ada)
+        await happens(helper)
+        assert not await is_accepted(plaza, helper.pair.access_token), happens
+        assert not await is_accepted(plaza, view.access_token), happens
+        entry = (await audited(plaza, "identity.impersonation_ended"))[-1]
+        assert (entry.subject_id, entry.after["reason"]) == (str(view.session_id), "impersonation_over")
+        helper = await logged_in_again(plaza, helper.id, helper.email)
+    for token in (others.access_token, boss.pair.access_token, ada.pair.access_token):
+        assert await is_accepted(plaza, token)
+
+
+async def test_a_session_that_has_ended_begins_none(plaza: Stage) -> None:
+    """Also before the token of it is refused: the two wait for each other's lock."""
+    helper, ada = await two(plaza)
+    (await plaza[SessionService].logout(helper.actor, None)).unwrap()
+    refused = await plaza[ImpersonationService].start(helper.actor, ada.id, WHY, HERE)
+    assert code_of(refused) == "UNAUTHENTICATED"
+    assert await audited(plaza, "identity.impersonation_started") == []
+
+
+async def test_to_be_somebody_no_longer_ends_nothing_else(plaza: Stage) -> None:
+    helper, ada = await two(plaza)
+    view, eve = await started(plaza, helper, ada), await somebody(plaza, "eve")
+    second = await started(plaza, helper, eve)
+    acting = await plaza[TokenService].authenticate(view.access_token)
+    (await plaza[SessionService].logout(acting, None)).unwrap()
+    assert not await is_accepted(plaza, view.access_token)
+    assert await is_accepted(plaza, second.access_token)
+    assert await is_accepted(plaza, helper.pair.access_token)
 
 
 @pytest.mark.parametrize("told", [False, True])

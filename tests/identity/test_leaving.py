@@ -20,12 +20,25 @@ from plaza.core.personal_data import Erased, Person, PersonalDataHolders, Piece,
 from plaza.core.result import Failure, ServiceResult, success
 from plaza.core.service import Service, command
 from plaza.identity import UserNotFound, UserService
-from plaza.identity.schemas import Certificate
-from plaza.identity.service import LeavingService
+from plaza.identity.schemas import Certificate, CodeInput, EmailInput, LinkInput, PhoneCodeInput
+from plaza.identity.service import EmailChangeService, FormerContacts, LeavingService, PhoneService
 from plaza.identity.service.leaving import fingerprint_of
 from tests.audit.builders import entries, sealed, verified
 from tests.chat.builders import Chat
-from tests.identity.builders import PASSWORD, a_person, is_accepted, logged_in, mails_to, register
+from tests.identity.builders import (
+    PASSWORD,
+    a_person,
+    by_phone,
+    code_for,
+    codes_to,
+    is_accepted,
+    jobs_done,
+    links_to,
+    logged_in,
+    mails_to,
+    register,
+)
+from tests.identity.builders import Person as LoggedIn
 from tests.support.clock import ManualClock
 from tests.support.command_line import CommandLine
 from tests.support.people import member
@@ -173,6 +186,66 @@ async def test_afterwards_nothing_leads_to_them_in_any_table(plaza: Stage) -> No
     }
     user = await one(plaza, "select * from identity_user where id = :id", id=ada.id)
     assert (user.email, user.phone, user.password_hash, user.status) == (None, None, None, "deactivated")
+
+
+FORMER, OLD_PHONE, NEW_PHONE = "ada.byron@example.com", "+4915112345678", "+4915187654321"
+
+
+async def moved(plaza: Stage) -> LoggedIn:
+    """Somebody who has given up an address and a number, and whom both have been told something."""
+    ada = await a_person(plaza, FORMER, name=NAME)
+    (await plaza[EmailChangeService].ask(ada.actor, EmailInput(email=EMAIL))).unwrap()
+    (code,) = await codes_to(plaza, EMAIL)
+    (await plaza[EmailChangeService].confirm(ada.actor, CodeInput(code=code))).unwrap()
+    for phone in (OLD_PHONE, NEW_PHONE):
+        given = PhoneCodeInput(phone=phone, code=await code_for(plaza, ada, phone))
+        (await plaza[PhoneService].change(ada.actor, given)).unwrap()
+    await mails_to(plaza, FORMER)
+    await mails_to(plaza, OLD_PHONE, at_least=2)
+    await jobs_done(plaza)
+    return ada
+
+
+async def test_earlier_contacts_are_forgotten_too(plaza: Stage) -> None:
+    ada = await moved(plaza)
+    words = (EMAIL, FORMER, OLD_PHONE, NEW_PHONE)
+    told = {row.recipient for row in await rows(plaza, "select recipient from notifications_delivery")}
+    assert told == set(words)
+    assert (await plaza.client(ada.pair.access_token).delete("/api/v1/auth/user")).status_code == 202
+    await erased(plaza, ada.id)
+
+    async def is_forgotten() -> bool:
+        return not await tables_with(plaza, *words, but={"notifications_outbox_item"})
+
+    await eventually(is_forgotten)
+    last = await one(plaza, "select subject, recipient from notifications_outbox_item")
+    assert (last.recipient, last.subject) == (EMAIL, "Your Plaza account is gone")
+
+
+async def test_earlier_contacts_that_are_anothers_now_are_left_alone(plaza: Stage) -> None:
+    ada = await moved(plaza)
+    await a_person(plaza, FORMER, name="Somebody else")
+    await by_phone(plaza, OLD_PHONE)
+    assert (await plaza.client(ada.pair.access_token).delete("/api/v1/auth/user")).status_code == 202
+    await erased(plaza, ada.id)
+    await jobs_done(plaza)
+    told = {row.recipient for row in await rows(plaza, "select recipient from notifications_delivery")}
+    assert told >= {FORMER, OLD_PHONE}
+    assert told.isdisjoint({EMAIL, NEW_PHONE})
+
+
+async def test_a_number_that_an_undo_took_away_is_forgotten_too(plaza: Stage) -> None:
+    ada = await a_person(plaza, FORMER, name=NAME)
+    (await plaza[EmailChangeService].ask(ada.actor, EmailInput(email=EMAIL))).unwrap()
+    (code,) = await codes_to(plaza, EMAIL)
+    (await plaza[EmailChangeService].confirm(ada.actor, CodeInput(code=code))).unwrap()
+    given = PhoneCodeInput(phone=OLD_PHONE, code=await code_for(plaza, ada, OLD_PHONE))
+    plaza.clock.advance(timedelta(seconds=1))
+    (await plaza[PhoneService].change(ada.actor, given)).unwrap()
+    (link,) = await links_to(plaza, FORMER, "undo")
+    (await plaza[EmailChangeService].undo(LinkInput(token=link))).unwrap()
+    former = plaza[FormerContacts]
+    assert await former.of(ada.id) == (OLD_PHONE, EMAIL)
 
 
 async def test_the_certificate_tells_what_was_erased_where(plaza: Stage, clock: ManualClock) -> None:

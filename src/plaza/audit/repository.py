@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -65,6 +65,12 @@ class EntryRepository(Repository[Entry]):
             rows = rows.where(tuple_(Entry.at, Entry.id) < after)
         async with self.db.reading() as connection:
             return (await connection.execute(rows)).all()
+
+    async def values_before(self, user_id: UUID, field: str, actions: Collection[str]) -> set[str]:
+        value = Entry.before[field].as_string()
+        wanted = select(value).where(Entry.user_id == user_id, Entry.action.in_(actions), value.is_not(None))
+        async with self.db.reading(fresh=True) as connection:
+            return {row for row in (await connection.scalars(wanted)).all() if row is not None}
 
     async def erase(self, user_id: UUID) -> int:
         """Empties the personal half of whatever this person did, and of whatever was done to their account."""

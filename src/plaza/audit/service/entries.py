@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -109,6 +109,11 @@ class AuditService(Service):
         items = [view_of(row) for row in rows[: page.limit]]
         more = len(rows) > page.limit
         return success(Page(items, self.cursors.write(_CURSOR, (items[-1].at, items[-1].id)) if more else None))
+
+    @query()
+    async def values_before(self, user_id: UUID, field: str, actions: Collection[str]) -> ServiceResult[set[str]]:
+        """What this field of an account held before such changes of it, as far as that is not erased."""
+        return success(await self.entries.values_before(user_id, field, actions))
 
     @command()
     async def erase(self, person: Person) -> ServiceResult[Erased]:

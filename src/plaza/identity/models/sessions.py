@@ -64,6 +64,11 @@ class Session(Timestamped, Versioned, Base):
     revoked_at: Mapped[datetime | None]
     revoked_reason: Mapped[str | None] = mapped_column(String(40))
 
+    @property
+    def is_own(self) -> bool:
+        """Not one in which staff act as its user."""
+        return self.impersonator_id is None
+
 
 class RefreshToken(Timestamped, Versioned, Base):
     """Only the newest of a family is unused. Touched under the lock of its session."""

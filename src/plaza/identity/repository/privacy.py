@@ -47,8 +47,9 @@ class ExportRepository(Repository[Export]):
         return (await self.db.session.scalars(statement)).one_or_none()
 
     async def state_of(self, export_id: UUID, user_id: UserId) -> ExportStatus | None:
+        """Never a replica's: who has just asked for it asks how far it is."""
         wanted = select(Export.status).where(Export.id == export_id, Export.user_id == user_id)
-        async with self.db.reading() as connection:
+        async with self.db.reading(fresh=True) as connection:
             return (await connection.execute(wanted)).scalar()
 
     async def order(self, export_id: UUID) -> tuple[ExportStatus, Person] | None:

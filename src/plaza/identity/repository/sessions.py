@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -169,12 +169,12 @@ class SessionRepository(Repository[Session]):
         return list((await self.db.session.scalars(statement)).all())
 
     async def lock_impersonations(
-        self, impersonator_id: UserId | None = None, *, expired_at: datetime | None = None
+        self, impersonator_ids: Collection[UserId] | None = None, *, expired_at: datetime | None = None
     ) -> list[SessionId]:
-        """The open ones of one impersonator, or those of anybody that have expired by then, locked in id order."""
+        """The open ones of these impersonators, or those of anybody that have expired by then, locked in id order."""
         statement = select(Session.id).where(Session.impersonator_id.is_not(None), Session.revoked_at.is_(None))
-        if impersonator_id is not None:
-            statement = statement.where(Session.impersonator_id == impersonator_id)
+        if impersonator_ids is not None:
+            statement = statement.where(Session.impersonator_id.in_(impersonator_ids))
         if expired_at is not None:
             statement = statement.where(Session.expires_at <= expired_at)
         return list((await self.db.session.scalars(statement.order_by(Session.id).with_for_update())).all())

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, exists, func, literal_column, select
 
 from plaza.core.db import Repository
-from plaza.domain_events.identity import SessionId, UserId
+from plaza.domain_events.identity import UserId
 from plaza.identity.models import Profile, Role, Session, User, UserRole, UserStatus
 from plaza.identity.models.users import SEARCHED
 from plaza.identity.repository.roles import RoleRepository, live
@@ -89,13 +89,6 @@ class StaffRepository(Repository[User]):
             )
             for row in rows
         ]
-
-    async def lock_session(self, user_id: UserId, session_id: SessionId) -> bool:
-        """Whether it is theirs and open."""
-        statement = select(Session.id).where(
-            Session.id == session_id, Session.user_id == user_id, Session.revoked_at.is_(None)
-        )
-        return await self.db.session.scalar(statement.with_for_update()) is not None
 
     async def lock_lapsed_bans(self, now: datetime, limit: int) -> Sequence[User]:
         statement = (

@@ -8,6 +8,7 @@ from plaza.identity.service.device_keys import DeviceKeyService
 from plaza.identity.service.email_changes import EmailChangeService
 from plaza.identity.service.exports import ExportService
 from plaza.identity.service.factors import FactorService
+from plaza.identity.service.former_contacts import FormerContacts
 from plaza.identity.service.gate import LoginGate
 from plaza.identity.service.impersonation import ImpersonationService
 from plaza.identity.service.keys import KeyService
@@ -56,6 +57,7 @@ __all__ = [
     "EmailChangeService",
     "ExportService",
     "FactorService",
+    "FormerContacts",
     "IdentityData",
     "ImpersonationService",
     "KeyService",

@@ -11,6 +11,7 @@ keys, a number, a second factor), and changes made after the one that it takes b
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from plaza.audit import AuditEntry, AuditService
@@ -106,7 +107,7 @@ class EmailChangeService(Service):
             await self.messages.mail("identity.email_change_taken", request.email, {"url": self.plaza.base_url})
         else:
             data = {"code": issued.code, "minutes": str(self.settings.code_s // 60)}
-            await self.messages.mail("identity.email_change_code", request.email, data)
+            await self.messages.mail("identity.email_change_code", request.email, data, good_for_s=self.settings.code_s)
         return success(None)
 
     @command(EmailTaken, Unauthenticated, FactorService.check_shown)
@@ -134,9 +135,9 @@ class EmailChangeService(Service):
             seconds = self.settings.email_undo_s
             issued = self.verification.issue(Purpose.EMAIL_CHANGE_UNDO, before, user_id=user.id, seconds=seconds)
             data = {"url": f"{self.plaza.base_url}/account#undo={issued.link}", "hours": str(seconds // 3600)}
-            await self.messages.mail("identity.email_changed", before, data)
+            await self.messages.mail("identity.email_changed", before, data, good_for_s=seconds)
         await self._store(user, address)
-        await self._record("identity.email_changed", actor, user, before)
+        await self._record("identity.email_changed", actor, user, {"email": before})
 
     @command(EmailTaken, SessionService.end_all)
     async def _undo(self, link: str) -> ServiceResult[Refused | None]:
@@ -150,7 +151,10 @@ class EmailChangeService(Service):
         await self.verification.void_later(token)
         user = await self.newcomers.displaced_by(user_id, email=token.address)
         assert user is not None  # locked above
-        before, removed = user.email, await self._remove_added_after(user, token.created_at)
+        before, phone = {"email": user.email}, user.phone
+        removed = await self._remove_added_after(user, token.created_at)
+        if user.phone is None and phone is not None:
+            before["phone"] = phone
         user.password_hash = None
         await self._store(user, token.address)
         (await self.sessions.end_all(user_id, EndReason.CREDENTIALS_CHANGED)).unwrap()
@@ -173,14 +177,16 @@ class EmailChangeService(Service):
         user.email, user.email_verified_at, user.email_vouched_by = address, self.clock.now(), None
         await self.users.store_contacts()
 
-    async def _record(self, action: str, actor: Actor | None, user: User, before: str | None, **removed: int) -> None:
+    async def _record(
+        self, action: str, actor: Actor | None, user: User, before: Mapping[str, str | None], **removed: int
+    ) -> None:
         entry = AuditEntry(
             action=action,
             subject_type="user",
             subject_id=str(user.id),
             actor=actor,
             user_id=user.id,
-            before={"email": before},
+            before=before,
             after={"email": user.email, **({"removed": removed} if removed else {})},
         )
         (await self.audit.record(entry)).unwrap()

@@ -11,6 +11,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import structlog
+from msgspec.structs import replace
 
 from plaza import __version__
 from plaza.audit import AuditEntry, AuditService
@@ -30,6 +31,7 @@ from plaza.identity.models import Export, ExportStatus
 from plaza.identity.models.privacy import export_key
 from plaza.identity.repository import ExportRepository, UserRepository
 from plaza.identity.schemas import ExportProblem, ExportView, IdentitySettings, MakeExport
+from plaza.identity.service.former_contacts import FormerContacts
 
 log = structlog.get_logger(__name__)
 
@@ -49,10 +51,11 @@ class ExportService(Service):
         storage: Storage,
         holders: PersonalDataHolders,
         audit: AuditService,
+        former_contacts: FormerContacts,
     ) -> None:
         super().__init__(db)
         self.clock, self.settings, self.storage, self.holders, self.audit = clock, settings, storage, holders, audit
-        self.exports, self.users = ExportRepository(db), UserRepository(db)
+        self.former_contacts, self.exports, self.users = former_contacts, ExportRepository(db), UserRepository(db)
 
     @command(AccountDisabled)
     async def request(self, actor: Actor) -> ServiceResult[ExportView]:
@@ -97,8 +100,9 @@ class ExportService(Service):
         status, person = order
         if status is not ExportStatus.RUNNING:
             return success(None)
+        former = await self.former_contacts.of(UserId(person.user_id))
         try:
-            size = await self._write(key, person)
+            size = await self._write(key, replace(person, contacts=(*person.contacts, *former)))
         except Exception:  # storage or a context's share: whatever it is, the person is told in the end
             log.exception("export_failed", export_id=str(export_id))
             (await self._put_off(export_id)).unwrap()

@@ -1,8 +1,9 @@
 """Staff acting as a person: to see what they see, for half an hour, never their money or credentials.
 
 The session belongs to the person and names the member of staff, who is the `act` of its access token (RFC 8693); there is no refresh
-token, so it cannot be prolonged. Beginning and end stand in the audit log, and so does everything done meanwhile under both names. As
-with Keycloak and Clerk the person is not disturbed; `impersonation_notice` mails them.
+token, so it cannot be prolonged, and it ends as soon as any session of that member of staff does. Beginning and end stand in the audit
+log, and so does everything done meanwhile under both names. As with Keycloak and Clerk the person is not disturbed;
+`impersonation_notice` mails them.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from plaza.audit import AuditEntry, AuditService
 from plaza.core.actor import Actor
 from plaza.core.clock import Clock
 from plaza.core.db import Database
+from plaza.core.errors import Unauthenticated
 from plaza.core.ids import uuid7
 from plaza.core.result import ServiceResult, failure, success
 from plaza.core.service import Service, command, flow
 from plaza.domain_events.identity import SessionId, UserId
 from plaza.identity.errors import CannotImpersonate
-from plaza.identity.models import EndReason, Session, UserStatus
+from plaza.identity.models import EndReason, Session
 from plaza.identity.repository import RoleRepository, SessionRepository, UserRepository
 from plaza.identity.schemas import (
     USERS_IMPERSONATE,
@@ -52,7 +54,7 @@ class ImpersonationService(Service):
         self.roles, self.sessions, self.tokens = roles, sessions, tokens
         self.rows, self.users, self.rights = SessionRepository(db), UserRepository(db), RoleRepository(db)
 
-    @flow(CannotImpersonate, RoleService.check_reach, TokenService.pair)
+    @flow(CannotImpersonate, Unauthenticated, RoleService.check_reach, TokenService.pair)
     async def start(
         self, actor: Actor, user_id: UserId, given: ReasonInput, origin: Origin
     ) -> ServiceResult[ImpersonationView]:
@@ -74,14 +76,17 @@ class ImpersonationService(Service):
         (await self.sessions.end_these(over, EndReason.IMPERSONATION_OVER)).unwrap()
         return success(len(over))
 
-    @command(CannotImpersonate, RoleService.check_reach)
+    @command(CannotImpersonate, Unauthenticated, RoleService.check_reach)
     async def _start(self, actor: Actor, user_id: UserId, reason: str, origin: Origin) -> ServiceResult[Grant]:
         (await self.roles.check_reach(actor, user_id, USERS_IMPERSONATE.name)).unwrap()
         user, now = await self.users.lock(user_id), self.clock.now()
-        if user is None or user.status not in (UserStatus.ACTIVE, UserStatus.WAITLISTED):
+        if user is None or not user.may_log_in:
             return failure(CannotImpersonate())
         if (await self.rights.rights_of(user_id, now)).is_staff:
             return failure(CannotImpersonate())
+        own_id = SessionId(actor.session_id) if actor.session_id is not None else None
+        if own_id is None or await self.rows.lock_live(own_id, now) is None:  # with it this one is to end
+            return failure(Unauthenticated("This session has ended."))
         name, platform = describe_device(origin.user_agent)
         session = self.rows.add(
             Session(

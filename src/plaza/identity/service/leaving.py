@@ -32,6 +32,7 @@ from plaza.identity.repository import ErasureRepository, UserRepository
 from plaza.identity.repository.privacy import contacts_of
 from plaza.identity.schemas import Certificate, CertificateStep, DeactivateInput, EraseNext, ErasureView
 from plaza.identity.service.factors import FactorService
+from plaza.identity.service.former_contacts import FormerContacts
 from plaza.identity.service.messages import Messages
 from plaza.identity.service.roles import RoleService
 from plaza.identity.service.sessions import SessionService
@@ -49,11 +50,12 @@ class LeavingService(Service):
         holders: PersonalDataHolders,
         audit: AuditService,
         factors: FactorService,
+        former_contacts: FormerContacts,
     ) -> None:
         super().__init__(db)
         self.clock, self.vault, self.sessions, self.roles = clock, vault, sessions, roles
         self.messages, self.holders, self.audit = messages, holders, audit
-        self.factors = factors
+        self.factors, self.former_contacts = factors, former_contacts
         self.users, self.erasures = UserRepository(db), ErasureRepository(db)
 
     @command(AccountDisabled, RoleService.check_dispensable, FactorService.check_shown)
@@ -105,7 +107,7 @@ class LeavingService(Service):
         user_id = UserId(actor.user_id)
         (await self.roles.check_dispensable(user_id)).unwrap()
         user = await self.users.lock(user_id)
-        if user is None or user.status not in (UserStatus.ACTIVE, UserStatus.WAITLISTED):
+        if user is None or not user.may_log_in:
             raise AccountDisabled
         (await self.factors.check_shown(actor)).unwrap()
         (await self.sessions.end_all(user_id, EndReason.ACCOUNT_DISABLED, by=actor)).unwrap()
@@ -113,15 +115,16 @@ class LeavingService(Service):
         return user
 
     async def _doom(self, user: User, by: Actor | None, *, erase_texts: bool) -> ErasureView:
-        """A closed account; from here on there is no way back."""
-        now = self.clock.now()
+        """A closed account; from here on there is no way back. The first of the contacts hears of the end."""
+        now, former = self.clock.now(), await self.former_contacts.of(user.id)
+        contacts = (*contacts_of(user.email, user.phone), *former)
         user.deleted_at = now
         erasure = self.erasures.add(
             Erasure(
                 id=uuid7(),
                 user_id=user.id,
                 erase_texts=erase_texts,
-                sealed_contacts=self.vault.seal(contacts_of(user.email, user.phone)).ciphertext,
+                sealed_contacts=self.vault.seal(contacts).ciphertext,
                 created_at=now,
             )
         )
@@ -158,17 +161,14 @@ class LeavingService(Service):
         erasure.fingerprint = fingerprint_of(certificate)
         told = {"erasure_id": erasure.id, "fingerprint": erasure.fingerprint.hex()}
         await self._record("identity.user_erased", erasure.user_id, None, told)
-        await self._tell(contacts, erasure.id)
+        await self._tell(contacts[0], erasure.id)
 
-    async def _tell(self, contacts: Sequence[str], erasure_id: UUID) -> None:
+    async def _tell(self, contact: str, erasure_id: UUID) -> None:
         data = {"certificate": str(erasure_id)}
-        for contact in contacts:
-            if "@" in contact:
-                await self.messages.mail("identity.account_erased", contact, data)
-                return
-            if self.messages.can_text:
-                await self.messages.text("identity.account_erased", contact, data)
-                return
+        if "@" in contact:
+            await self.messages.mail("identity.account_erased", contact, data)
+        elif self.messages.can_text:
+            await self.messages.text("identity.account_erased", contact, data)
 
     async def _record(self, action: str, user_id: UserId, actor: Actor | None, after: dict[str, object]) -> None:
         entry = AuditEntry(

@@ -84,7 +84,7 @@ class MagicLinkService(Service):
                 Purpose.MAGIC_LINK, request.email, user_id=user.id, seconds=seconds, challenge=request.challenge
             )
             data = {"url": f"{self.plaza.base_url}/#login={issued.link}", "minutes": str(seconds // 60)}
-            await self.messages.mail("identity.magic_link", request.email, data)
+            await self.messages.mail("identity.magic_link", request.email, data, good_for_s=seconds)
         return success(None)
 
     # Parts of them

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from plaza.identity.schemas import IdentitySettings
-from plaza.notifications import EmailRecipient, NotificationService, SmsRecipient
+from plaza.notifications import EmailRecipient, NotificationService, Recipient, SmsRecipient
 
 
 class Messages:
+    """What carries a code or a link tells for how many seconds that is good (`good_for_s`): later it is not sent any more."""
+
     def __init__(self, notifications: NotificationService, settings: IdentitySettings) -> None:
         self.notifications, self.settings = notifications, settings
 
@@ -18,15 +20,19 @@ class Messages:
         """Whether there is a way to send text messages; without one the routes for phones are not there."""
         return self.notifications.can_send("sms")
 
-    async def mail(self, kind: str, email: str, data: Mapping[str, str] | None = None) -> None:
-        (await self.notifications.notify(kind, EmailRecipient(address=email), data or {})).unwrap()
+    async def mail(
+        self, kind: str, email: str, data: Mapping[str, str] | None = None, *, good_for_s: int | None = None
+    ) -> None:
+        await self._notify(kind, EmailRecipient(address=email), data, good_for_s)
 
     async def text(self, kind: str, phone: str, data: Mapping[str, str] | None = None) -> None:
-        (await self.notifications.notify(kind, SmsRecipient(phone=phone), data or {})).unwrap()
+        await self._notify(kind, SmsRecipient(phone=phone), data, None)
 
     async def text_code(self, phone: str, code: str) -> None:
-        """Which is of no use once the code has expired."""
-        data = {"code": code, "minutes": str(self.settings.code_s // 60)}
-        good_for = timedelta(seconds=self.settings.code_s)
-        to = SmsRecipient(phone=phone)
-        (await self.notifications.notify("identity.phone_code", to, data, good_for=good_for)).unwrap()
+        seconds = self.settings.code_s
+        data = {"code": code, "minutes": str(seconds // 60)}
+        await self._notify("identity.phone_code", SmsRecipient(phone=phone), data, seconds)
+
+    async def _notify(self, kind: str, to: Recipient, data: Mapping[str, str] | None, good_for_s: int | None) -> None:
+        good_for = timedelta(seconds=good_for_s) if good_for_s is not None else None
+        (await self.notifications.notify(kind, to, data or {}, good_for=good_for)).unwrap()

@@ -136,7 +136,7 @@ class PasswordService(Service):
         """Part of the caller's transaction."""
         issued = self.verification.issue(Purpose.PASSWORD_RESET, email, user_id=user_id)
         data = {"url": f"{self.plaza.base_url}/#reset={issued.link}", "minutes": str(self.settings.code_s // 60)}
-        await self.messages.mail("identity.password_reset", email, data)
+        await self.messages.mail("identity.password_reset", email, data, good_for_s=self.settings.code_s)
 
     @command(LoginGate.admit, SessionService.end_all)
     async def _reset(self, link: str, password_hash: str, origin: Origin) -> ServiceResult[Admission | Refused]:

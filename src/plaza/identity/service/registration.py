@@ -194,7 +194,8 @@ class RegistrationService(Service):
         minutes = str(self.settings.code_s // 60)
         # In the fragment: it reaches neither a server's log nor a Referer header.
         url = f"{self.plaza.base_url}/#verify={issued.link}"
-        await self.messages.mail("identity.email_code", email, {"code": issued.code, "minutes": minutes, "url": url})
+        data = {"code": issued.code, "minutes": minutes, "url": url}
+        await self.messages.mail("identity.email_code", email, data, good_for_s=self.settings.code_s)
 
     @command(LoginGate.admit)
     async def _redeem_code(self, email: str, code: str, origin: Origin) -> ServiceResult[Admission | Refused]:

@@ -290,7 +290,7 @@ class RoleService(Service):
         settled = await self.roles.settle(user_ids, now)
         for user_id in await self.roles.impersonators(user_ids):
             if not (await self.roles.rights_of(user_id, now)).may(USERS_IMPERSONATE.name):
-                ids = await self.acting.lock_impersonations(user_id)
+                ids = await self.acting.lock_impersonations([user_id])
                 (await self.sessions.end_these(ids, EndReason.IMPERSONATION_OVER)).unwrap()
 
         async def tell() -> None:

@@ -5,6 +5,9 @@
        └── in any other case: somebody has a copy, the whole family ends
 
 What opens and ends a session stands in the audit log; that one goes on does not.
+
+A session takes with it those in which its owner acts as somebody else: whoever is logged out is nobody any more. Locked are a person's
+own sessions before those.
 """
 
 from __future__ import annotations
@@ -131,7 +134,7 @@ class SessionService(Service):
         locked = await self.sessions.lock_many(ids)
         if locked:
             owner = Actor(user_id=locked[0].user_id, session_id=locked[0].id)
-            await self._end([session.id for session in locked], EndReason.LOGOUT, actor or owner)
+            await self._end_with_acting(locked, EndReason.LOGOUT, actor or owner)
         return success(None)
 
     @command()
@@ -140,7 +143,7 @@ class SessionService(Service):
 
     @command()
     async def end_all(self, user_id: UserId, reason: EndReason, *, by: Actor | None = None) -> ServiceResult[None]:
-        """Part of whatever takes the account's access away. The user's row is locked first: see `open`.
+        """Part of whatever takes the account's access away. The user's row is locked first: see `LoginGate`.
 
         Those go too in which they are somebody else, whoever began them. With the account itself goes what API keys of theirs is
         remembered.
@@ -148,15 +151,16 @@ class SessionService(Service):
         user = await self.users.lock(user_id, deleted=True)
         if user is not None and reason is EndReason.ACCOUNT_DISABLED:
             await self._outdate(user)
-        await self._end(await self.sessions.lock_impersonations(user_id), EndReason.IMPERSONATION_OVER, by)
-        await self._end(await self.sessions.lock_of_user(user_id), reason, by)
+        ids = await self.sessions.lock_of_user(user_id)
+        await self._end_acting([user_id], by)
+        await self._end(ids, reason, by)
         return success(None)
 
     @command()
     async def end_these(
         self, ids: Sequence[SessionId], reason: EndReason, *, by: Actor | None = None
     ) -> ServiceResult[None]:
-        """Of whomever they are: the caller has looked, and has locked them."""
+        """Those in which somebody is somebody else: the caller has looked, and has locked them."""
         await self._end(ids, reason, by)
         return success(None)
 
@@ -164,9 +168,8 @@ class SessionService(Service):
     async def end_others(self, actor: Actor, reason: EndReason) -> ServiceResult[None]:
         """All of the actor's own but the one that they are using, and those in which they are somebody else."""
         await self.users.lock(UserId(actor.user_id))
-        acting = await self.sessions.lock_impersonations(UserId(actor.user_id))
-        await self._end(acting, EndReason.IMPERSONATION_OVER, actor)
         ids = await self.sessions.lock_of_user(UserId(actor.user_id))
+        await self._end_acting([UserId(actor.user_id)], actor)
         await self._end([each for each in ids if each != actor.session_id], reason, actor)
         return success(None)
 
@@ -191,8 +194,18 @@ class SessionService(Service):
 
     @command(SessionNotFound)
     async def end(self, actor: Actor, session_id: SessionId) -> ServiceResult[None]:
-        session = await self._own(actor, session_id)
-        await self._end([session.id], EndReason.ENDED, actor)
+        await self._end_with_acting([await self._own(actor, session_id)], EndReason.ENDED, actor)
+        return success(None)
+
+    @command(SessionNotFound)
+    async def end_of(
+        self, user_id: UserId, session_id: SessionId, reason: EndReason, *, by: Actor | None = None
+    ) -> ServiceResult[None]:
+        """One of somebody's, whether it has expired or not. Whether that is `by`'s to do, the caller has asked."""
+        session = await self.sessions.lock(session_id)
+        if session is None or session.user_id != user_id or session.revoked_at is not None:
+            return failure(SessionNotFound())
+        await self._end_with_acting([session], reason, by)
         return success(None)
 
     @flow()
@@ -220,7 +233,7 @@ class SessionService(Service):
         user = await self.users.get(session.user_id) if session is not None else None
         if session is None or token is None or token.used_at is None or user is None:
             return success(None)
-        if user.status not in (UserStatus.ACTIVE, UserStatus.WAITLISTED):
+        if not user.may_log_in:
             return success(None)
         follower = await self.refresh_tokens.rows.successor_of(token.id)
         in_grace = token.used_at > now - timedelta(seconds=self.settings.refresh_grace_s)
@@ -230,7 +243,7 @@ class SessionService(Service):
                 log.warning("refresh_successor_of_another_secret", session_id=str(session.id))
             return success(await self._grant(user, session, given) if given is not None else None)
         log.warning("refresh_token_reused", session_id=str(session.id), user_id=str(user.id))
-        await self._end([session.id], EndReason.REFRESH_REUSED, None)
+        await self._end_with_acting([session], EndReason.REFRESH_REUSED, None)
         (await self.notices.tell(user.id, Change.REFRESH_REUSED, detail=session.device_name)).unwrap()
         return success(None)
 
@@ -259,6 +272,16 @@ class SessionService(Service):
         if session is None or session.user_id != actor.user_id:
             raise SessionNotFound
         return session
+
+    async def _end_with_acting(self, sessions: Sequence[Session], reason: EndReason, by: Actor | None) -> None:
+        """Locked ones. One in which somebody was somebody else takes nothing with it."""
+        await self._end_acting([each.user_id for each in sessions if each.is_own and each.revoked_at is None], by)
+        await self._end([each.id for each in sessions], reason, by)
+
+    async def _end_acting(self, user_ids: Sequence[UserId], by: Actor | None) -> None:
+        """Those in which these people are somebody else."""
+        if user_ids:
+            await self._end(await self.sessions.lock_impersonations(user_ids), EndReason.IMPERSONATION_OVER, by)
 
     async def _end(self, ids: Sequence[SessionId], reason: EndReason, by: Actor | None) -> None:
         """Those of them that are open."""

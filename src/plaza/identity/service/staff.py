@@ -18,7 +18,7 @@ from plaza.core.errors import InvalidCursor, InvalidTransition, ValidationFailed
 from plaza.core.result import ServiceResult, failure, success
 from plaza.core.service import Service, command, flow, query
 from plaza.domain_events.identity import SessionId, UserId
-from plaza.identity.errors import SessionNotFound, UserNotFound
+from plaza.identity.errors import UserNotFound
 from plaza.identity.models import EndReason, User, UserStatus
 from plaza.identity.repository import StaffRepository, UserRepository
 from plaza.identity.schemas import (
@@ -108,12 +108,10 @@ class StaffService(Service):
             return failure(UserNotFound())
         return success(await self.people.sessions(user_id, self.clock.now()))
 
-    @command(SessionNotFound, RoleService.check_reach)
+    @command(SessionService.end_of, RoleService.check_reach)
     async def end_session(self, actor: Actor, user_id: UserId, session_id: SessionId) -> ServiceResult[None]:
         (await self.roles.check_reach(actor, user_id, USERS_SESSIONS.name)).unwrap()
-        if not await self.people.lock_session(user_id, session_id):
-            return failure(SessionNotFound())
-        return await self.sessions.end_these([session_id], EndReason.ENDED_BY_STAFF, by=actor)
+        return await self.sessions.end_of(user_id, session_id, EndReason.ENDED_BY_STAFF, by=actor)
 
     @command(RoleService.check_reach)
     async def end_sessions(self, actor: Actor, user_id: UserId) -> ServiceResult[None]:
