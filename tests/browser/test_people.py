@@ -118,6 +118,33 @@ async def test_a_blocked_person_is_hidden_in_groups_and_parted_in_direct(ada: Wi
     await expect(ada.part("composer")).to_be_visible()
 
 
+async def test_what_a_blocked_person_wrote_in_a_group_is_hidden_in_every_list(ada: Window, grace: Window) -> None:
+    await grace.open("Plaza tour")
+    await grace.say("Look at me")
+    await grace.is_sent("Look at me")
+    await ada.open("Plaza tour")
+    await ada.act("Look at me", "action-pin")
+    await ada.act("Look at me", "action-save")
+    await ada.part("show-pins").click()
+    await ada.part("menu-button").click()
+    await ada.part("menu-saved").click()
+    pinned, saved, found = (
+        ada.part(where).get_by_test_id("result-text") for where in ("pins", "saved", "search-results")
+    )
+    for shown in (pinned, saved):
+        await expect(shown).to_have_text("Look at me")
+    await ada.act("Look at me", "action-block")
+    await ada.part("submit").click()
+    veil = "From somebody whom you blocked"
+    for shown in (pinned, saved):
+        await expect(shown).to_have_text(veil)
+    await ada.part("search").fill("look at me")
+    await expect(found).to_have_text(veil)
+    await ada.part("show-people").click()
+    await choose(ada, "Grace Hopper", "person-block")
+    await expect(found).to_have_text("Look at me")
+
+
 async def test_who_wants_to_be_asked_first_says_yes_or_no(plaza: Stage, ada: Window, grace: Window) -> None:
     http = plaza.client()
     login = {"identifier": "grace@demo.example", "password": DEMO_PASSWORD}

@@ -192,6 +192,20 @@ async def test_a_reaction_is_one_real_emoji(chat: Chat, sign: str) -> None:
     assert code_of(await chat.react(bob, said, sign)) == "INVALID_EMOJI"
 
 
+@pytest.mark.parametrize("sign", ["a", "👍" * 65])
+async def test_both_protocols_say_what_is_no_emoji(plaza: Stage, chat: Chat, sign: str) -> None:
+    ada, bob = await chat.people("Ada", "Bob")
+    said = await chat.say(ada, await chat.direct(ada, bob))
+    path = f"/api/v1/chat/conversations/{said.conversation_id}/messages/{said.id}/reactions"
+    async with await chat.http(bob) as http:
+        answers = [await http.post(place, json={"emoji": sign}) for place in (path, f"{path}/toggle")]
+        answers.append(await http.delete(f"{path}/{sign}"))
+    assert [(each.status_code, each.json()["code"]) for each in answers] == [(422, "INVALID_EMOJI")] * 3
+    async with line(plaza, bob) as bobs:
+        ref = await bobs.send("reaction.toggle", message_id=str(said.id), emoji=sign)
+        assert (await bobs.next("error", ref=ref))["code"] == "INVALID_EMOJI"
+
+
 # Pins
 
 

@@ -122,6 +122,8 @@ async def test_what_may_not_be_said_any_more_is_told_to_its_author(plaza: Stage,
     (failed,) = (await scheduled.page(bob, ALL)).unwrap().items
     assert (failed.state, failed.problem) == ("failed", "NOT_PARTICIPANT")
     assert "late" not in [each.content for each in await chat.history(ada, team)]
+    (await scheduled.cancel(bob, failed.id)).unwrap()
+    assert (await scheduled.page(bob, ALL)).unwrap().items == []
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,17 @@ import pytest
 from plaza.chat import NewMessage
 from plaza.chat.models import Posting
 from plaza.chat.schemas import GroupChange, RoleChange
+from plaza.chat.schemas.marks import NewScheduled
+from plaza.chat.service.scheduled import ScheduledService
 from plaza.core.actor import Actor
+from plaza.core.db import PageRequest
+from plaza.core.jobs.declare import ATTEMPTS
 from plaza.core.result import Failure
 from plaza.domain_events.chat import ConversationId, MessageId
 from plaza.domain_events.identity import UserId
 from tests.chat.builders import Chat, code_of
 from tests.chat.lines import line, say
+from tests.identity.builders import jobs_done
 from tests.support.clock import ManualClock
 from tests.support.stage import Stage
 
@@ -115,6 +120,22 @@ async def test_both_protocols_say_how_long(plaza: Stage, chat: Chat) -> None:
         assert (sent[1].json()["code"], sent[1].headers["retry-after"]) == ("SLOW_MODE", "30")
         refused = await socket.next("error", ref=await say(socket, team))
         assert (refused["code"], refused["retry_after"]) == ("SLOW_MODE", 30)
+
+
+async def test_scheduled_messages_wait_for_each_other(plaza: Stage, chat: Chat, clock: ManualClock) -> None:
+    ada, joan = await chat.people("Ada", "Joan")
+    team = await chat.group(ada, joan)
+    assert await change(chat, ada, team, slow_mode_s=60) == ""
+    texts = [str(n) for n in range(ATTEMPTS + 2)]
+    for text in texts:
+        new = NewScheduled(conversation_id=team, content=text, send_at=clock.now() + timedelta(minutes=1))
+        (await plaza[ScheduledService].schedule(joan, new)).unwrap()
+    for sent in range(1, len(texts) + 1):
+        clock.advance(timedelta(minutes=1))
+        await jobs_done(plaza)
+        waiting = (await plaza[ScheduledService].page(joan, PageRequest(limit=100))).unwrap().items
+        assert [each.state for each in waiting] == ["waiting"] * (len(texts) - sent)
+    assert sorted(each.content for each in await chat.history(ada, team) if each.type == "text") == texts
 
 
 @pytest.mark.parametrize("at_once", [2, 20])

@@ -65,7 +65,7 @@ class DeleteMessage(Said, frozen=True, kw_only=True, tag="message.delete"):
 
 class ToggleReaction(Said, frozen=True, kw_only=True, tag="reaction.toggle"):
     message_id: MessageId
-    emoji: Annotated[str, msgspec.Meta(max_length=64)]
+    emoji: str
 
 
 class MarkRead(Said, frozen=True, kw_only=True, tag="read"):

@@ -1,5 +1,7 @@
 // Whom the person has blocked. In groups what they write is hidden here, not on the server.
 
+export const VEIL = "From somebody whom you blocked";
+
 /** Fires `change`. */
 export class Blocks extends EventTarget {
   #api;
@@ -15,6 +17,8 @@ export class Blocks extends EventTarget {
   }
 
   has = (userId) => this.#ids.has(userId);
+
+  hides = (message, conversation) => conversation.kind === "group" && this.has(message.sender_id) && !message.deleted_at;
 
   async block(userId) {
     await this.#api.block(userId);
@@ -40,7 +44,8 @@ export class Blocks extends EventTarget {
     } catch {
       return; // the next `ready` asks again
     }
+    const isSame = ids.size === this.#ids.size && [...ids].every(this.has);
     this.#ids = ids;
-    this.dispatchEvent(new Event("change"));
+    if (!isSame) this.dispatchEvent(new Event("change"));
   }
 }

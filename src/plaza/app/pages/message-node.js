@@ -1,5 +1,6 @@
 // One message as it stands on the page.
 
+import { VEIL } from "./blocks.js";
 import { clone, paintAvatar, part } from "./dom.js";
 import { clockTime, counted, exactTime, TOMBSTONE } from "./format.js";
 import { writeText } from "./rich-text.js";
@@ -82,7 +83,7 @@ function paint(node, message, { mine, author, quote, replies, isHidden, first, l
 }
 
 function paintText(node, message, { store, isHidden }) {
-  if (isHidden) node.textContent = "From somebody whom you blocked";
+  if (isHidden) node.textContent = VEIL;
   else if (message.deleted_at) node.textContent = TOMBSTONE;
   else {
     writeText(node, message.content, {

@@ -4,7 +4,7 @@ import { byId } from "./dom.js";
 import { resultRow } from "./result-rows.js";
 import { trying } from "./toast.js";
 
-export function mountPinsPanel({ store, api, signal }) {
+export function mountPinsPanel({ store, api, blocks, signal }) {
   const list = byId("pins");
   let conversation = null;
 
@@ -19,7 +19,7 @@ export function mountPinsPanel({ store, api, signal }) {
     }
     if (where !== conversation) return;
     byId("pins-state").textContent = items.length === 0 ? "Nothing is pinned yet. Everybody here can pin a message from its menu." : "";
-    list.replaceChildren(...items.map((message) => resultRow(message, store, { extra: unpinButton(message) })));
+    list.replaceChildren(...items.map((message) => resultRow(message, { store, blocks }, { extra: unpinButton(message) })));
   }
 
   function unpinButton(message) {
@@ -32,6 +32,9 @@ export function mountPinsPanel({ store, api, signal }) {
   store.addEventListener("logged", ({ detail: { conversation: where, frame } }) => {
     const matters = ["pin.changed", "message.updated", "message.deleted"].includes(frame.type);
     if (where === conversation && matters) load();
+  }, { signal });
+  blocks.addEventListener("change", () => {
+    if (conversation !== null) load();
   }, { signal });
 
   return {

@@ -58,8 +58,7 @@ export function mountRepliesPanel(parts) {
   mountMessageActions({ ...acting, list: rootList });
   const rootFocus = mountMessageFocus(rootList, signal);
 
-  const isHidden = (message) =>
-    conversation.kind === "group" && blocks.has(message.sender_id) && !revealed.has(message.id) && !message.deleted_at;
+  const isHidden = (message) => blocks.hides(message, conversation) && !revealed.has(message.id);
 
   const render = batched(() => {
     if (conversation === null || signal.aborted) return;

@@ -1,10 +1,11 @@
 // Messages out of their conversation, each a way back into it: what was found, pinned, or saved.
 
+import { VEIL } from "./blocks.js";
 import { clone, part } from "./dom.js";
 import { exactTime, listTime, messageText } from "./format.js";
 
-/** `sought` is marked where the text holds it, whatever the case and accents of either. */
-export function resultRow(message, store, { sought = "", where = "", extra = null } = {}) {
+/** `sought` is marked where the text holds it, whatever the case and accents of either; a blocked person's text stays away in groups. */
+export function resultRow(message, { store, blocks }, { sought = "", where = "", extra = null } = {}) {
   const row = clone("result-template");
   const link = row.querySelector("a");
   link.href = `#/c/${message.conversation_id}/at/${message.seq}`;
@@ -13,7 +14,9 @@ export function resultRow(message, store, { sought = "", where = "", extra = nul
   time.textContent = listTime(message.created_at);
   time.dateTime = message.created_at;
   time.title = exactTime(message.created_at);
-  part(row, "text").append(...marked(messageText(message, store), sought));
+  const isHidden = blocks.hides(message, store.conversations.get(message.conversation_id));
+  row.classList.toggle("veiled", isHidden);
+  part(row, "text").append(...(isHidden ? [VEIL] : marked(messageText(message, store), sought)));
   if (extra !== null) row.append(extra);
   return row;
 }

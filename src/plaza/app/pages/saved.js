@@ -4,7 +4,7 @@ import { byId } from "./dom.js";
 import { resultRow } from "./result-rows.js";
 import { trying } from "./toast.js";
 
-export function mountSaved({ store, api, signal }) {
+export function mountSaved({ store, api, blocks, signal }) {
   const sidebar = byId("sidebar");
   const list = byId("saved");
   const more = byId("saved-more");
@@ -23,7 +23,7 @@ export function mountSaved({ store, api, signal }) {
       const conversation = await store.adopt(id);
       if (!conversation.participants) await store.loadParticipants(conversation).catch(() => {}); // the text alone will do
     }));
-    list.append(...page.items.map((message) => resultRow(message, store, {
+    list.append(...page.items.map((message) => resultRow(message, { store, blocks }, {
       where: store.titleOf(store.conversations.get(message.conversation_id)),
       extra: forgetButton(message),
     })));
@@ -76,6 +76,9 @@ export function mountSaved({ store, api, signal }) {
   store.addEventListener("sync", ({ detail }) => {
     if (detail !== "saved") return;
     mark().catch(() => {}); // the next change tells it again
+    if (isOpen()) read();
+  }, { signal });
+  blocks.addEventListener("change", () => {
     if (isOpen()) read();
   }, { signal });
   signal.addEventListener("abort", () => turn(false));

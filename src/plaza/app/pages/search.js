@@ -8,7 +8,7 @@ const SETTLES_MS = 250;
 const SHORTEST = 2;
 const NAMES_AT_MOST = 5;
 
-export function mountSearch({ store, api, signal }) {
+export function mountSearch({ store, api, blocks, signal }) {
   const input = byId("search");
   const results = byId("search-results");
   const state = byId("search-state");
@@ -66,7 +66,7 @@ export function mountSearch({ store, api, signal }) {
       await learn(page.items);
       if (mine !== turn) return;
       cursor = page.next_cursor;
-      for (const message of page.items) groupOf(message).append(resultRow(message, store, { sought: sought() }));
+      for (const message of page.items) groupOf(message).append(resultRow(message, { store, blocks }, { sought: sought() }));
       found += page.items.length;
       more.hidden = cursor === null;
       state.textContent = found === 0 ? "No message holds this." : `${counted(found, "message")}${cursor ? ", and more" : ""}`;
@@ -145,6 +145,9 @@ export function mountSearch({ store, api, signal }) {
     input.focus();
   }, { signal });
   more.addEventListener("click", next, { signal });
+  blocks.addEventListener("change", () => {
+    if (sought() !== "") changed();
+  }, { signal });
   addEventListener("keydown", (event) => {
     const isSlash = event.key === "/" && !event.target.closest("input, textarea, select, [contenteditable]");
     const isPalette = event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey) && !event.altKey;

@@ -1,5 +1,6 @@
 // The list of conversations, with the badges, the own name and the menu.
 
+import { VEIL } from "./blocks.js";
 import { byId, clone, paintAvatar, part, reconcile } from "./dom.js";
 import { counted, exactTime, listTime, messageText, typingText } from "./format.js";
 import { plainText } from "./rich-text.js";
@@ -74,7 +75,7 @@ export function mountSidebar({ store, presence, drafts, typing, blocks, signal }
     if (message.type === "system") return text;
     if (message.sender_id === store.me.id) return `You: ${text}`;
     if (conversation.kind === "direct") return text;
-    if (blocks.has(message.sender_id)) return "From somebody whom you blocked";
+    if (blocks.has(message.sender_id)) return VEIL;
     if (store.names.has(message.sender_id)) return `${store.nameOf(message.sender_id)}: ${text}`;
     if (!conversation.participants) store.loadParticipants(conversation).catch(() => {}); // the text alone will do
     return text;

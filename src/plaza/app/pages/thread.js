@@ -70,8 +70,7 @@ export function mountThread(parts) {
   });
   const scheduled = mountScheduled(parts, { conversation: () => open, composer });
 
-  const isHidden = (message) =>
-    open.kind === "group" && blocks.has(message.sender_id) && !revealed.has(message.id) && !message.deleted_at;
+  const isHidden = (message) => blocks.hides(message, open) && !revealed.has(message.id);
 
   const render = batched(() => {
     if (open === null || signal.aborted) return;

@@ -60,7 +60,7 @@ SCHEDULED = Machine(
     moves={
         "send": Move({ScheduledState.WAITING}, ScheduledState.SENT),
         "fail": Move({ScheduledState.WAITING}, ScheduledState.FAILED),
-        "cancel": Move({ScheduledState.WAITING}, ScheduledState.CANCELLED),
+        "cancel": Move({ScheduledState.WAITING, ScheduledState.FAILED}, ScheduledState.CANCELLED),
     },
 )
 

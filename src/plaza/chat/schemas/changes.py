@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
-
-from msgspec import Meta
 
 from plaza.core.schemas import Input, View
 from plaza.domain_events.identity import UserId
@@ -16,7 +13,7 @@ class NewContent(Input, frozen=True, kw_only=True):
 
 
 class NewReaction(Input, frozen=True, kw_only=True):
-    emoji: Annotated[str, Meta(max_length=64)]
+    emoji: str
 
 
 class EarlierContent(View, frozen=True, kw_only=True):

@@ -83,8 +83,10 @@ class ScheduledService(Service):
 
     @command(ScheduledNotFound)
     async def cancel(self, actor: Actor, id: UUID) -> ServiceResult[None]:
+        """Takes one from the list: one that waits, or one that could not be sent."""
         row = await self.scheduled.lock(id)
-        if row is None or row.user_id != actor.user_id or row.state is not ScheduledState.WAITING:
+        listed = ScheduledState.WAITING, ScheduledState.FAILED
+        if row is None or row.user_id != actor.user_id or row.state not in listed:
             return failure(ScheduledNotFound())
         row.cancel()
         self.announcer.to_users([actor.user_id], Sync(what="scheduled"))
@@ -102,13 +104,18 @@ class ScheduledService(Service):
 
     @flow()
     async def send(self, id: UUID) -> ServiceResult[None]:
-        """A repetition, after a death between sending and noting it, finds the message sent already. Closed accounts send nothing."""
+        """What only has to wait, as in slow mode, goes out later, after as many waits as it takes. Closed accounts send nothing.
+
+        A repetition, after a death between sending and noting it, finds the message sent already.
+        """
         draft = (await self._draft(id)).unwrap()
         if draft is None:
             return success(None)
         if isinstance(await self.profiles.card(Actor(user_id=draft.sender_id), draft.sender_id), Failure):
             return await self._end(id, PermissionDenied.code)
         sent = await self.messages.send(draft)
+        if isinstance(sent, Failure) and sent.error.retry_after is not None:
+            return await self._wait(id, timedelta(seconds=sent.error.retry_after))
         return await self._end(id, sent.error.code if isinstance(sent, Failure) else None)
 
     @query()
@@ -122,6 +129,12 @@ class ScheduledService(Service):
                 sender_id=row.user_id, conversation_id=row.conversation_id, client_id=row.id, content=row.content
             )
         )
+
+    @command()
+    async def _wait(self, id: UUID, pause: timedelta) -> ServiceResult[None]:
+        """A job of its own for each wait: the tries of one are counted."""
+        self.db.enqueue(SendScheduled(scheduled_id=id), at=self.clock.now() + pause)
+        return success(None)
 
     @command()
     async def _end(self, id: UUID, problem: str | None) -> ServiceResult[None]:
