@@ -7,12 +7,14 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from plaza.chat.schemas import NewOwner, RoleChange
 from plaza.chat.schemas.invites import InviteLinkView, NewInviteLink
 from plaza.chat.service.invite_links import InviteLinkService
 from plaza.core.actor import Actor
 from plaza.core.db import PageRequest
 from plaza.core.ratelimit import RateLimits
 from plaza.domain_events.chat import ConversationId
+from plaza.domain_events.identity import UserId
 from tests.chat.builders import Chat, code_of
 from tests.chat.lines import line
 from tests.support.clock import ManualClock
@@ -119,6 +121,23 @@ async def test_joining_is_for_those_outside_who_were_not_removed(chat: Chat) -> 
     assert await join(chat, bob, link.code) == "", "added again, he is as good as anybody"
     (listed,) = (await chat.stage[InviteLinkService].page(ada, team, PageRequest())).unwrap().items
     assert listed.uses == 3
+
+
+async def test_links_end_with_their_makers_right_to_make_them(chat: Chat) -> None:
+    ada, grace, ida, joan, stranger = await chat.people("Ada", "Grace", "Ida", "Joan", "Stranger")
+    team = await chat.group(ada, admins=(grace, ida, joan))
+    links = {each: await a_link(chat, each, team) for each in (ada, grace, ida, joan)}
+    for_admins = await a_link(chat, ada, team, NewInviteLink(role="admin"))
+    await chat.remove(ada, team, grace)
+    (await chat.participants.change_role(ada, team, UserId(ida.user_id), RoleChange(role="member"))).unwrap()
+    await chat.leave(joan, team)
+    for each in (grace, ida, joan):
+        assert await join(chat, stranger, links[each].code) == "INVITE_NOT_FOUND"
+    (await chat.participants.transfer_ownership(ada, team, NewOwner(user_id=ida.user_id))).unwrap()
+    assert await join(chat, stranger, for_admins.code) == "INVITE_NOT_FOUND", "an admin makes no admins"
+    page = (await chat.stage[InviteLinkService].page(ada, team, PageRequest())).unwrap()
+    assert [each.code for each in page.items] == [links[ada].code]
+    assert await join(chat, stranger, links[ada].code) == ""
 
 
 async def test_a_full_group_lets_nobody_in(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> None:

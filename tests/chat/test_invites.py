@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from plaza.chat import Kind, NewConversation, NewParticipant
+from plaza.chat.schemas import NewOwner, RoleChange
 from plaza.chat.schemas.blocks import NewBlock
 from plaza.chat.schemas.invites import NewInviteLink
 from plaza.chat.service.blocks import BlockService
@@ -105,6 +106,29 @@ async def test_what_makes_a_question_void(chat: Chat) -> None:
     assert await invites(chat, bob) == []
     for each in (by_link, withdrawn, deleted, blocked, added):
         assert code_of(await chat.stage[InviteService].accept(bob, each)) == "INVITE_NOT_FOUND"
+
+
+async def test_nobody_comes_in_by_the_word_of_somebody_who_may_not_invite_any_more(plaza: Stage, chat: Chat) -> None:
+    ada, grace, ida, bob = await chat.people("Ada", "Grace", "Ida", "Bob")
+    await shy(chat, bob)
+    removed, demoted, left, handed_over, kept = [
+        await chat.group(ada, admins=(grace, ida), title=f"{n}") for n in range(5)
+    ]
+    for team in (removed, demoted, left):
+        (await chat.participants.add(grace, team, NewParticipant(user_id=bob.user_id))).unwrap()
+    for team, role in ((handed_over, "admin"), (kept, "member")):
+        (await chat.participants.add(ada, team, NewParticipant(user_id=bob.user_id, role=role))).unwrap()
+    async with line(plaza, bob) as bobs:
+        await chat.remove(ada, removed, grace)
+        await bobs.next("sync", what="invites")
+    (await chat.participants.change_role(ada, demoted, UserId(grace.user_id), RoleChange(role="member"))).unwrap()
+    await chat.leave(grace, left)
+    for team in (handed_over, kept):
+        (await chat.participants.transfer_ownership(ada, team, NewOwner(user_id=ida.user_id))).unwrap()
+    assert await invites(chat, bob) == [(kept, "4", "member")]
+    for team in (removed, demoted, left, handed_over):
+        assert code_of(await plaza[InviteService].accept(bob, team)) == "INVITE_NOT_FOUND"
+    assert (await plaza[InviteService].accept(bob, kept)).unwrap().my.role == "member"
 
 
 async def test_what_may_keep_one_from_accepting(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, delete, select, tuple_
+from sqlalchemy import ColumnElement, Row, delete, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from plaza.chat.models import Conversation, InviteLink, PendingInvite
@@ -45,6 +45,19 @@ class InviteLinkRepository:
         order = InviteLink.created_at.desc(), InviteLink.code.desc()
         return (await self.db.session.scalars(statement.order_by(*order).limit(limit))).all()
 
+    async def revoke_of(self, conversation_id: UUID, maker: UUID, roles: Collection[str], now: datetime) -> None:
+        statement = (
+            update(InviteLink)
+            .where(
+                InviteLink.conversation_id == conversation_id,
+                InviteLink.created_by == maker,
+                InviteLink.role.in_(roles),
+                InviteLink.revoked_at.is_(None),
+            )
+            .values(revoked_at=now, version=InviteLink.version + 1)
+        )
+        await (await self.db.session.connection()).execute(statement)
+
 
 class PendingInviteRepository:
     def __init__(self, db: Database) -> None:
@@ -75,6 +88,19 @@ class PendingInviteRepository:
 
     async def remove(self, conversation_id: UUID, user_id: UUID) -> bool:
         return await self._delete(PendingInvite.conversation_id == conversation_id, PendingInvite.user_id == user_id)
+
+    async def remove_by(self, conversation_id: UUID, inviter: UUID, roles: Collection[str]) -> list[UserId]:
+        """Whom they had asked."""
+        statement = (
+            delete(PendingInvite)
+            .where(
+                PendingInvite.conversation_id == conversation_id,
+                PendingInvite.invited_by == inviter,
+                PendingInvite.role.in_(roles),
+            )
+            .returning(PendingInvite.user_id)
+        )
+        return list((await (await self.db.session.connection()).execute(statement)).scalars())
 
     async def remove_of(self, user_id: UUID, inviter: UUID) -> bool:
         return await self._delete(PendingInvite.user_id == user_id, PendingInvite.invited_by == inviter)

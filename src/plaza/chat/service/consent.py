@@ -40,10 +40,15 @@ class Consent:
             self._tell(user_id)
         return was_open
 
+    async def withdraw(self, conversation_id: UUID, inviter: UserId, roles: Collection[Role]) -> None:
+        """Whatever this one asked there, for these roles."""
+        if asked := await self.invites.remove_by(conversation_id, inviter, roles):
+            self._tell(*asked)
+
     async def refuse_of(self, user_id: UserId, inviter: UserId) -> None:
         """Whatever this one asked."""
         if await self.invites.remove_of(user_id, inviter):
             self._tell(user_id)
 
-    def _tell(self, user_id: UserId) -> None:
-        self.announcer.to_users([user_id], Sync(what="invites"))
+    def _tell(self, *user_ids: UserId) -> None:
+        self.announcer.to_users(user_ids, Sync(what="invites"))

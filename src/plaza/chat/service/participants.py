@@ -1,11 +1,13 @@
 """Who takes part in a group, and with which role.
 
 The owner adds and removes anyone and changes roles; an admin adds and removes members; nobody removes himself (he leaves). A group has
-exactly one owner as long as somebody is in it. Every change is told by the conversation itself, in its log.
+exactly one owner as long as somebody is in it. Every change is told by the conversation itself, in its log. Nobody's invitations, by link
+or by asking, outlive his right to invite.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -25,7 +27,7 @@ from plaza.chat.errors import (
     SameUser,
 )
 from plaza.chat.models import Conversation, Participant, Role
-from plaza.chat.repository import ConversationRepository, ParticipantRepository
+from plaza.chat.repository import ConversationRepository, InviteLinkRepository, ParticipantRepository
 from plaza.chat.schemas import (
     ChatSettings,
     ConversationView,
@@ -71,7 +73,7 @@ class ParticipantService(Service):
         self.clock, self.cursors, self.settings = clock, cursors, settings
         self.conversations, self.participants = ConversationRepository(db), ParticipantRepository(db)
         self.entrance, self.journal, self.names = Entrance(db), Journal(db, clock, hub), Names(profiles)
-        self.consent = Consent(db, clock, hub, profiles)
+        self.links, self.consent = InviteLinkRepository(db), Consent(db, clock, hub, profiles)
 
     @query(*ENTRANCE, InvalidCursor)
     async def page(
@@ -140,6 +142,8 @@ class ParticipantService(Service):
         participant = await self._live(conversation_id, user_id)
         if participant.role != role:
             participant.role = role
+            if role == Role.MEMBER:
+                await self._withdraw(participant, [Role.ADMIN, Role.MEMBER])
             self.journal.write(conversation, "role_changed", actor_id=actor.user_id, user_id=user_id, role=role)
         (view,) = await self.names.participants([participant])
         return success(view)
@@ -159,7 +163,7 @@ class ParticipantService(Service):
             raise CannotRemoveOwner
         if me.role == Role.ADMIN and participant.role == Role.ADMIN:
             raise PermissionDenied
-        self._end(conversation, participant)
+        await self._end(conversation, participant)
         participant.removed_by = UserId(actor.user_id)
         self.journal.write(conversation, "participant_removed", actor_id=actor.user_id, user_id=user_id)
         return success(None)
@@ -172,7 +176,7 @@ class ParticipantService(Service):
             heir = await self.participants.heir(conversation_id, besides=me.user_id)
             if heir is not None:
                 await self._hand_over(conversation, me, heir)
-        self._end(conversation, me)
+        await self._end(conversation, me)
         if conversation.participant_count == 0:
             conversation.deleted_at = self.clock.now()
         introduced: tuple[UserId, ...] = ()
@@ -192,6 +196,7 @@ class ParticipantService(Service):
         if new_owner.user_id == me.user_id:
             raise SameUser
         await self._hand_over(conversation, me, await self._live(conversation_id, UserId(new_owner.user_id)))
+        await self._withdraw(me, [Role.ADMIN])
         await self.db.session.flush()
         row = await self.conversations.view(conversation_id, actor.user_id)
         assert row is not None, "the actor is still in it"
@@ -210,9 +215,16 @@ class ParticipantService(Service):
         heir.role = Role.OWNER
         self.journal.write(conversation, "ownership_transferred", user_id=heir.user_id, previous_owner_id=owner.user_id)
 
-    def _end(self, conversation: Conversation, participant: Participant) -> None:
+    async def _end(self, conversation: Conversation, participant: Participant) -> None:
         participant.left_at = self.clock.now()
         conversation.participant_count -= 1
+        if participant.role != Role.MEMBER:
+            await self._withdraw(participant, [Role.ADMIN, Role.MEMBER])
+
+    async def _withdraw(self, maker: Participant, roles: Collection[Role]) -> None:
+        """His invitations to these roles, which he may not give any more."""
+        await self.links.revoke_of(maker.conversation_id, maker.user_id, roles, self.clock.now())
+        await self.consent.withdraw(maker.conversation_id, maker.user_id, roles)
 
 
 def join(
