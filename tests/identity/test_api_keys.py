@@ -125,8 +125,11 @@ async def test_scopes_are_of_contexts_that_exist(plaza: Stage) -> None:
         refused = await plaza[ApiKeyService].create(ada.actor, NewApiKey(name="x", scopes=["chat:read", scope]))
         assert code_of(refused) == "SCOPE_UNKNOWN", scope
     http = plaza.client(ada.pair.access_token)
+    offered = [each["name"] for each in (await http.get(f"{PATH}/scopes")).json()["items"]]
+    assert offered == sorted(plaza[ApiKeyService].scopes)
+    assert (await http.post(PATH, json={"name": "x", "scopes": offered})).status_code == 201
     assert (await http.post(PATH, json={"name": "x", "scopes": []})).json()["code"] == "VALIDATION_ERROR"
-    assert (await http.get(PATH)).json()["items"] == []
+    assert [each["scopes"] for each in (await http.get(PATH)).json()["items"]] == [offered]
 
 
 @pytest.mark.parametrize("at", ["2999-01-01T00:00:00", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"])

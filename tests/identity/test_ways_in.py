@@ -16,10 +16,13 @@ from plaza.core.result import Failure, ServiceResult, success
 from plaza.core.service import Service, command
 from plaza.domain_events.identity import UserId
 from plaza.identity.models import DeviceKey, LinkedAccount, Passkey, User, Way
-from plaza.identity.service import WaysIn
+from plaza.identity.service import TokenService, WaysIn
+from tests.identity.builders import a_person
 from tests.support.callers import callers
 from tests.support.people import member
 from tests.support.stage import Stage
+
+SET_UP = {"PLAZA_IDENTITY_OAUTH_GOOGLE_CLIENT_ID": "plaza", "PLAZA_IDENTITY_OAUTH_GITHUB_CLIENT_ID": "plaza"}
 
 
 class Removal(Service):
@@ -89,8 +92,7 @@ async def test_a_number_that_is_not_proved_does_not_count(plaza: Stage, ways: Wa
 @pytest.fixture
 async def ways(plaza: Stage) -> AsyncIterator[WaysIn]:
     """Where Google and GitHub are set up."""
-    variables = {"PLAZA_IDENTITY_OAUTH_GOOGLE_CLIENT_ID": "plaza", "PLAZA_IDENTITY_OAUTH_GITHUB_CLIENT_ID": "plaza"}
-    async with callers(plaza, **variables) as api:
+    async with callers(plaza, **SET_UP) as api:
         yield api.runtime.parts[WaysIn]
 
 
@@ -117,6 +119,20 @@ async def test_each_key_and_each_linked_account_is_a_way(plaza: Stage, ways: Way
     account = await linked(plaza, ada, "google")
     assert await outcome(ways, ada, device, passkey) == "OK"
     assert await outcome(ways, ada, device, passkey, account) == "LAST_LOGIN_METHOD"
+
+
+async def test_somebody_is_told_which_of_their_ways_work(plaza: Stage) -> None:
+    ada, other = await a_person(plaza), await a_person(plaza, "grace@example.com")
+    await linked(plaza, ada.id, "oidc:gone")
+    await linked(plaza, other.id, "oidc:gone")
+    http = plaza.client(ada.pair.access_token)
+    own = [{"way": way, "id": None, "provider": None} for way in ("password", "email")]
+    assert (await http.get("/api/v1/auth/ways-in")).json() == {"items": own, "next_cursor": None}
+    async with callers(plaza, **SET_UP) as api:
+        account = await linked(plaza, ada.id, "github")
+        actor = await api.runtime.parts[TokenService].authenticate(ada.pair.access_token)
+        found = (await api.runtime.parts[WaysIn].mine(actor)).unwrap().items
+    assert [(each.way, each.id, each.provider) for each in found[2:]] == [(Way.LINKED_ACCOUNT, account, "github")]
 
 
 async def test_an_account_at_a_provider_that_is_not_set_up_any_more_does_not_count(plaza: Stage, ways: WaysIn) -> None:

@@ -74,6 +74,16 @@ UserStatus: TypeAlias = Literal[
     "banned",
 ]
 
+Way: TypeAlias = Literal[
+    "password",
+    "email",
+    "phone",
+    "passkey",
+    "device_key",
+    "linked_account",
+]
+"""Kinds of ways to log in."""
+
 
 class AddressInput(Struct, frozen=True, kw_only=True):
     """`country` is ISO 3166-1 alpha-2. A default takes the place of the one that there was."""
@@ -972,6 +982,12 @@ class ScheduledView(Struct, frozen=True, kw_only=True):
     state: str
 
 
+class ScopeView(Struct, frozen=True, kw_only=True):
+    """`name` is `<context>:read` or `<context>:write`."""
+
+    name: str
+
+
 class SeqMarker(Struct, frozen=True, kw_only=True):
     seq: int
 
@@ -1117,3 +1133,11 @@ class VerifyEmailInput(Struct, frozen=True, kw_only=True):
     code: str | UnsetType | None = UNSET
     email: str | UnsetType | None = UNSET
     token: str | UnsetType | None = UNSET
+
+
+class WayView(Struct, frozen=True, kw_only=True):
+    """`id` is that of the passkey, device key or linked account, `provider` that of the linked account."""
+
+    id: UUID | None
+    provider: str | None
+    way: str

@@ -12,7 +12,7 @@ from plaza.core.actor import Actor
 from plaza.core.db import Page, PageRequest
 from plaza.core.http import CREDENTIALS, NOT_IDEMPOTENT, STEP_UP
 from plaza.identity.controllers.parts import PREFIX
-from plaza.identity.schemas import ApiKeyView, MadeApiKey, NewApiKey
+from plaza.identity.schemas import ApiKeyView, MadeApiKey, NewApiKey, ScopeView
 from plaza.identity.service import ApiKeyService
 
 
@@ -24,6 +24,11 @@ class ApiKeyController(Controller):
     @get("/", opt=CREDENTIALS)
     async def mine(self, actor: NamedDependency[Actor], page: NamedDependency[PageRequest]) -> Page[ApiKeyView]:
         return (await self.keys.mine(actor, page)).unwrap()
+
+    @get("/scopes", opt=CREDENTIALS)
+    async def scopes(self) -> Page[ScopeView]:
+        """What a key may be made for. All of them on one page."""
+        return (await self.keys.offered()).unwrap()
 
     @post("/", opt={**STEP_UP, **NOT_IDEMPOTENT})
     async def create(self, actor: NamedDependency[Actor], data: JSONBody[NewApiKey]) -> Response[MadeApiKey]:

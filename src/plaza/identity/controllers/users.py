@@ -9,7 +9,8 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from plaza.core.actor import Actor
-from plaza.core.http import NOT_IDEMPOTENT, READING, STEP_UP, WHILE_WAITLISTED, limited
+from plaza.core.db import Page
+from plaza.core.http import CREDENTIALS, NOT_IDEMPOTENT, READING, STEP_UP, WHILE_WAITLISTED, limited
 from plaza.domain_events.identity import UserId
 from plaza.identity.controllers.parts import PREFIX
 from plaza.identity.schemas import (
@@ -20,10 +21,12 @@ from plaza.identity.schemas import (
     ProfileView,
     UserPatch,
     UserView,
+    WayView,
 )
 from plaza.identity.service import (
     LeavingService,
     ProfileService,
+    WaysIn,
 )
 
 
@@ -32,6 +35,7 @@ class UserController(Controller):
     tags = ("users",)
     profiles: ProfileService
     leaving: LeavingService
+    ways: WaysIn
 
     @get("/user", opt=WHILE_WAITLISTED)
     async def me(self, actor: NamedDependency[Actor]) -> UserView:
@@ -45,6 +49,11 @@ class UserController(Controller):
     async def delete_account(self, actor: NamedDependency[Actor], erase_texts: FromQuery[bool] = False) -> ErasureView:
         """Closes the account at once and for good, and erases the person everywhere. With `erase_texts` also what they wrote to others."""
         return (await self.leaving.delete(actor, erase_texts=erase_texts)).unwrap()
+
+    @get("/ways-in", opt={**CREDENTIALS, **WHILE_WAITLISTED})
+    async def ways_in(self, actor: NamedDependency[Actor]) -> Page[WayView]:
+        """What lets the person in, and so what proves anew that it is them. All of it on one page."""
+        return (await self.ways.mine(actor)).unwrap()
 
     @get("/profile", opt=WHILE_WAITLISTED)
     async def profile(self, actor: NamedDependency[Actor]) -> ProfileView:

@@ -1,7 +1,7 @@
 """What comes in, what goes out, what is mailed, and what services hand each other: a file per aggregate."""
 
 from plaza.identity.schemas.addresses import AddressInput, AddressPatch, AddressView
-from plaza.identity.schemas.api_keys import ApiKeyView, FoundApiKey, MadeApiKey, NewApiKey
+from plaza.identity.schemas.api_keys import ApiKeyView, FoundApiKey, MadeApiKey, NewApiKey, ScopeView
 from plaza.identity.schemas.credentials import (
     ChangePasswordInput,
     CodeInput,
@@ -144,6 +144,7 @@ from plaza.identity.schemas.users import (
     UserPatch,
     UserView,
 )
+from plaza.identity.schemas.ways_in import WayView
 
 __all__ = [
     "ALGORITHMS",
@@ -253,6 +254,7 @@ __all__ = [
     "Rights",
     "RolePatch",
     "RoleView",
+    "ScopeView",
     "SecondFactorNeeded",
     "SendEmailChangeCode",
     "SendMagicLink",
@@ -275,6 +277,7 @@ __all__ = [
     "UserView",
     "VerificationSent",
     "VerifyEmailInput",
+    "WayView",
     "is_trustworthy",
     "vouches_for",
 ]

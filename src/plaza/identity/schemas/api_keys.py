@@ -23,6 +23,12 @@ class NewApiKey(Input, frozen=True, kw_only=True):
     expires_at: Moment | None = None
 
 
+class ScopeView(View, frozen=True, kw_only=True):
+    """`name` is `<context>:read` or `<context>:write`."""
+
+    name: str
+
+
 class ApiKeyView(View, frozen=True, kw_only=True):
     """`last_used_at` is right to a few minutes."""
 

@@ -34,7 +34,7 @@ from plaza.domain_events.identity import UserId
 from plaza.identity.errors import ApiKeyNotFound, ScopeUnknown, TooManyApiKeys, UserNotFound
 from plaza.identity.models import ApiKey, UserStatus
 from plaza.identity.repository import ApiKeyRepository, UserRepository
-from plaza.identity.schemas import ApiKeyView, IdentitySettings, MadeApiKey, NewApiKey
+from plaza.identity.schemas import ApiKeyView, IdentitySettings, MadeApiKey, NewApiKey, ScopeView
 from plaza.identity.service.contacts import cleaned_line
 from plaza.identity.service.factors import FactorService
 from plaza.identity.service.notices import Change, SecurityNotices
@@ -86,6 +86,11 @@ class ApiKeyService(Service):
         self.scopes = frozenset(f"{name}:{access}" for name in names for access in ("read", "write"))
         self._known: OrderedDict[bytes, Known] = OrderedDict()
         self._used: dict[UUID, datetime] = {}
+
+    @query()
+    async def offered(self) -> ServiceResult[Page[ScopeView]]:
+        """Every scope that a key may be made with."""
+        return success(Page([ScopeView(name=name) for name in sorted(self.scopes)], None))
 
     @query(InvalidCursor)
     async def mine(self, actor: Actor, page: PageRequest) -> ServiceResult[Page[ApiKeyView]]:

@@ -17,14 +17,16 @@ from __future__ import annotations
 from collections.abc import Collection
 from uuid import UUID
 
-from plaza.core.db import Database
+from plaza.core.actor import Actor
+from plaza.core.db import Database, Page
 from plaza.core.result import ServiceResult, failure, success
-from plaza.core.service import Service, command
+from plaza.core.service import Service, command, query
 from plaza.domain_events.identity import UserId
 from plaza.identity.errors import LastLoginMethod
 from plaza.identity.gateways.oauth import OutsideIssuers, OutsideProviders
 from plaza.identity.models import Way
 from plaza.identity.repository import UserRepository, WaysInRepository
+from plaza.identity.schemas import WayView
 from plaza.identity.service.messages import Messages
 
 
@@ -33,6 +35,16 @@ class WaysIn(Service):
         super().__init__(db)
         self.messages, self.providers, self.issuers = messages, providers, issuers
         self.users, self.ways = UserRepository(db), WaysInRepository(db)
+
+    @query()
+    async def mine(self, actor: Actor) -> ServiceResult[Page[WayView]]:
+        """Those that work; all of them on one page."""
+        found = [
+            WayView(way=way, id=id, provider=provider)
+            for way, id, provider in await self.ways.of(UserId(actor.user_id))
+            if self._works(way, provider)
+        ]
+        return success(Page(found, None))
 
     @command(LastLoginMethod)
     async def check_remains(self, user_id: UserId, *, without: Collection[UUID | Way]) -> ServiceResult[None]:
