@@ -258,6 +258,7 @@ async def test_the_worker_seals(plaza: Stage, clock: ManualClock) -> None:
 
     # A round seals what is certainly committed: a transaction elsewhere on the server may leave it to the next one.
     while not await is_sealed():
+        await plaza.write_crons_ahead()
         clock.advance(timedelta(seconds=15))
         with suppress(TimeoutError):
             await eventually(is_sealed, limit_s=2)

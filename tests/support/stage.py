@@ -18,6 +18,8 @@ from plaza.app.registry import metadata
 from plaza.app.runtime import Runtime
 from plaza.app.server import Server
 from plaza.core.jobs import JobWorker
+from plaza.core.jobs.crons import Crons
+from plaza.core.jobs.store import JobStore
 from plaza.core.settings import Environment
 from tests.support.clock import ManualClock
 from tests.support.logs import InternalErrors
@@ -89,6 +91,7 @@ class Stage:
         self._seeds: dict[str, list[dict[str, Any]]] = {}
         self._clients: list[httpx.AsyncClient] = []
         self._with_worker = worker
+        self._worker: JobWorker | None = None
         self._stack = AsyncExitStack()
         self.port = port
 
@@ -132,9 +135,8 @@ class Stage:
         self.clock.reset()
         self.internal_errors.clear()
         tables = [table.name for table in reversed(metadata.sorted_tables) if table.name not in KEPT_TABLES]
+        await self._end_jobs()
         async with self.runtime.db.engine.begin() as connection:
-            # Every job locks its row first: those under way end before, the others find nothing afterwards.
-            await connection.execute(text("lock table core_job in exclusive mode"))
             for table in SEEDED_TABLES:
                 if table not in self._seeds:
                     rows = await connection.execute(select(metadata.tables[table]))
@@ -144,6 +146,22 @@ class Stage:
             for table in SEEDED_TABLES:
                 await connection.execute(insert(metadata.tables[table]), self._seeds[table])
         await self.runtime.redis.flushdb()
+
+    async def write_crons_ahead(self) -> None:
+        """Puts the next firing of each cron into the table, so that an advance of the clock makes it due. The worker did that once, and
+
+        perhaps for a time that an earlier test's clock went on to.
+        """
+        store = JobStore(self.runtime.db, self.clock, lease_s=1)
+        await Crons(store, self.runtime.jobs.registry.crons, self.clock, poll_s=1).write_ahead()
+
+    async def _end_jobs(self) -> None:
+        """What is queued goes, and what is under way comes to its end: a mail of this test must not arrive in the next one's outbox."""
+        async with self.runtime.db.engine.begin() as connection:
+            await connection.execute(text("lock table core_job in exclusive mode"))
+            await connection.execute(text("do $$ begin delete from core_job_step; delete from core_job; end $$"))
+        if self._worker is not None:
+            await self._worker.relay.idle()
 
     def raise_internal_errors(self) -> None:
         """A 500, a lost task or a failed background is a bug of whatever test met it."""
@@ -170,7 +188,7 @@ class Stage:
     async def _start_worker(self) -> None:
         runtime = Runtime(self.configuration, "worker", clock=self.clock)
         # Business time stands still: what failed and waited for its next try would wait for ever.
-        worker = JobWorker(runtime.jobs, pause=lambda _: 0)
+        worker = self._worker = JobWorker(runtime.jobs, pause=lambda _: 0)
         await self._stack.enter_async_context(runtime.running("worker"))
         told_to_stop = asyncio.Event()
         task = asyncio.create_task(worker.run(told_to_stop))

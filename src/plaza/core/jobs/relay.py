@@ -85,9 +85,13 @@ class Relay:
         await self._release_unstarted()
         try:
             async with asyncio.timeout(limit_s):
-                await self._idle.wait()
+                await self.idle()
         except TimeoutError:
             log.warning("drain_cut_short", jobs=sorted(lease.entry.name for lease in self._leases.values()))
+
+    async def idle(self) -> None:
+        """Until nothing that was leased is under way."""
+        await self._idle.wait()
 
     async def release_all(self) -> None:
         """Once nothing runs any more."""
