@@ -9,9 +9,10 @@ from asyncio.subprocess import PIPE
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
-# By way of the interpreter: its path may be too long for a first line.
-PLAZA = os.fspath(Path(sys.executable).with_name("plaza"))
+from tests.support.forked import ForkedPlaza
+from tests.support.waiting import eventually
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,14 @@ class CommandLine:
 
     async def __call__(self, *words: str, **variables: str) -> Ended:
         """`plaza` with these words."""
-        return await self.python(PLAZA, *words, **variables)
+        out, err = (self.folder / f".{uuid4().hex}.{name}" for name in ("out", "err"))
+        given = environment(self.variables | variables)
+        process = ForkedPlaza(words, folder=self.folder, environment=given, out=out, err=err)
+        await eventually(process.has_ended)
+        return Ended(process.wait(), out.read_text(), err.read_text())
 
     async def python(self, *words: str, **variables: str) -> Ended:
+        """Another program."""
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, *words),
             cwd=self.folder,

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import socket
-import subprocess
-import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
@@ -15,8 +13,8 @@ from uuid import uuid4
 
 import httpx
 
-from plaza.dev.processes import spawn
-from tests.support.command_line import PLAZA, CommandLine, environment
+from tests.support.command_line import CommandLine, environment
+from tests.support.forked import ForkedPlaza
 from tests.support.outside import Person
 from tests.support.tls import TLS
 from tests.support.waiting import PATIENCE_S, eventually
@@ -30,20 +28,15 @@ class PlazaProcess:
     def __init__(self, folder: Path, command: str, **variables: str) -> None:
         self.folder, self.command, self.variables = folder, command, variables
         self.log = folder / f"{command}-{uuid4().hex[:8]}.log"
-        self.child: subprocess.Popen[bytes] | None = None
+        self.child: ForkedPlaza | None = None
 
     @property
     def is_running(self) -> bool:
         return self.child is not None and self.child.poll() is None
 
     async def start(self) -> None:
-        with self.log.open("ab") as output:
-            self.child = spawn(
-                [sys.executable, PLAZA, self.command],
-                environment=environment(self.variables),
-                output=output,
-                working_folder=self.folder,
-            )
+        given = environment(self.variables)
+        self.child = ForkedPlaza([self.command], folder=self.folder, environment=given, out=self.log)
 
     def kill(self) -> None:
         if self.child is not None:
@@ -59,7 +52,7 @@ class PlazaProcess:
         """Its exit status, once it has one."""
         child = self.child
         assert child is not None
-        await eventually(lambda: _has_ended(child))
+        await eventually(child.has_ended)
         return child.wait()
 
     async def stop(self) -> int:
@@ -148,7 +141,3 @@ class Installation:
         self._processes.append(process)
         await process.start()
         return process
-
-
-async def _has_ended(child: subprocess.Popen[bytes]) -> bool:
-    return child.poll() is not None
