@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from tests.support.clock import ManualClock
+from tests.support.hashing import make_cheap
 from tests.support.servers import TestServers, prepare_template
 from tests.support.stage import Stage
 
@@ -87,3 +88,4 @@ def clock(request: pytest.FixtureRequest) -> ManualClock:
 
 
 os.environ.pop("PLAZA_ENV", None)
+make_cheap()

@@ -16,7 +16,7 @@ from plaza.core.errors import RateLimited
 from plaza.core.result import Failure, Success
 from plaza.identity import NewUser, Origin, UserService
 from plaza.identity.schemas import IdentitySettings, LoginInput
-from plaza.identity.service import LoginService, PasswordHasher
+from plaza.identity.service import LoginService, PasswordHasher, passwords
 from tests.identity.builders import ELSEWHERE, HERE, PASSWORD, a_person, codes_to, logged_in, mails_to, register, verify
 from tests.support.stage import Stage, configuration_for
 from tests.support.waiting import eventually
@@ -84,7 +84,7 @@ async def test_every_refused_login_hashes_once(plaza: Stage, monkeypatch: pytest
         hashed.clear()
         assert await attempt(plaza[LoginService], identifier, "wrong lantern") == "INVALID_CREDENTIALS"
         [against] = hashed
-        assert str(against).startswith("$argon2id$v=19$m=19456,t=2,p=1$")  # a dummy as costly as a real one
+        assert not plaza[PasswordHasher].is_outdated(str(against)), "a dummy is as costly as a real one"
 
 
 async def test_before_the_code_is_used_the_right_password_says_so(plaza: Stage, client: httpx.AsyncClient) -> None:
@@ -132,6 +132,12 @@ async def test_nobody_slips_in_while_the_account_is_being_closed(plaza: Stage) -
     assert await login == "ACCOUNT_DISABLED"
 
 
+async def test_a_password_costs_what_owasp_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "Argon2", Argon2)  # in tests they cost less
+    hashed = await PasswordHasher(IdentitySettings()).hash(PASSWORD)
+    assert hashed.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+
+
 async def test_an_outdated_hash_is_renewed_on_login(plaza: Stage) -> None:
     await a_person(plaza, ADA)
     old = Argon2(time_cost=1, memory_cost=8 * 1024, parallelism=1).hash(PASSWORD)
@@ -139,7 +145,8 @@ async def test_an_outdated_hash_is_renewed_on_login(plaza: Stage) -> None:
     assert await attempt(plaza[LoginService], ADA, PASSWORD) == "OK"
     async with plaza.runtime.db.reader.connect() as connection:
         stored = (await connection.execute(text("select password_hash from identity_user"))).scalar_one()
-    assert stored.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    assert plaza[PasswordHasher].is_outdated(old)
+    assert not plaza[PasswordHasher].is_outdated(stored)
     assert await attempt(plaza[LoginService], ADA, PASSWORD) == "OK"
 
 
