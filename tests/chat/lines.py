@@ -38,9 +38,10 @@ async def dialled(stage: Stage, path: str = "/ws", **options: Any) -> AsyncItera
 
 @asynccontextmanager
 async def line(stage: Stage, person: Actor, path: str = "/ws", **options: Any) -> AsyncIterator[Socket]:
-    """Open and ready, in a session of its own."""
+    """Open and ready, in a session of its own. It takes whatever comes, read or not: else it could not say goodbye in time."""
     actor, _ = await signed_in(stage, person)
-    async with dialled(stage, f"{path}?ticket={await ticket_of(stage, actor)}", **options) as connection:
+    address, options = f"{path}?ticket={await ticket_of(stage, actor)}", {"max_queue": None, **options}
+    async with dialled(stage, address, **options) as connection:
         socket = Socket(connection)
         await socket.next("ready")
         yield socket

@@ -30,7 +30,7 @@ async def test_what_is_sent_in_one_go_keeps_its_order(plaza: Stage, chat: Chat) 
         assert {frame["ref"]: frame["message"]["content"] for frame in acks} == {
             ref: f"line {n}" for n, ref in enumerate(refs)
         }
-        await settled(adas)
+        await adas.heard("message.new", seq=60)
         assert entries(adas) == list(range(1, 61)), "the sender's own sockets hear it, too"
 
 
@@ -163,8 +163,7 @@ async def test_reading_is_told_to_everybody_and_counted_for_oneself(plaza: Stage
         ref = await bobs.send("read", conversation_id=str(talk), seq=2)
         await bobs.next("ack", ref=ref)
         assert (await adas.next("read.updated"))["up_to"] == 2
-        await settled(bobs)
-        (badge,) = [frame for frame in bobs.seen if frame["type"] == "unread"]
+        badge = await bobs.heard("unread")
         assert (badge["unread"], badge["mentions"]) == (1, 0)
         await settled(adas)
         assert not [frame for frame in adas.seen if frame["type"] == "unread"]
@@ -183,6 +182,7 @@ async def test_the_socket_of_one_conversation(plaza: Stage, chat: Chat) -> None:
         assert (await socket.next("error", ref=ref))["code"] == "VALIDATION_ERROR"
         ref = await socket.send("subscribe", conversations=[{"id": str(team)}])
         assert (await socket.next("error", ref=ref))["code"] == "VALIDATION_ERROR"
+        await socket.heard("message.new", seq=2)
         await settled(socket)
         assert {frame["conversation_id"] for frame in socket.seen if frame["type"] == "message.new"} == {str(talk)}
         assert entries(socket) == [1, 2]
@@ -200,7 +200,7 @@ async def test_a_conversation_that_begins_is_live_at_once(plaza: Stage, chat: Ch
         assert (await bobs.next("message.new", conversation_id=str(team)))["message"]["system"][
             "event"
         ] == "group_created"
-        await settled(adas)
+        await adas.heard("message.new", conversation_id=str(team))
         assert entries(adas) == [1, 1]
 
 

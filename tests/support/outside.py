@@ -56,6 +56,13 @@ class Socket:
                 if frame["type"] == type and all(frame.get(name) == value for name, value in fields.items()):
                     return frame
 
+    async def heard(self, type: str, **fields: Any) -> dict[str, Any]:
+        """Such a frame, whether it came before or is still on its way."""
+        for frame in self.seen:
+            if frame["type"] == type and all(frame.get(name) == value for name, value in fields.items()):
+                return frame
+        return await self.next(type, **fields)
+
     async def messages(self, count: int) -> list[dict[str, Any]]:
         return [(await self.next("message.new"))["message"] for _ in range(count)]
 
@@ -157,7 +164,7 @@ async def dialled(url: str, headers: Mapping[str, str] | None = None) -> AsyncIt
     """Whatever is answered: it may be a close frame."""
     address = url.replace("http", "ws", 1)
     async with websockets.connect(
-        address, additional_headers=headers, max_size=None, open_timeout=PATIENCE_S
+        address, additional_headers=headers, max_size=None, max_queue=None, open_timeout=PATIENCE_S
     ) as connection:
         yield Socket(connection)
 
