@@ -61,6 +61,7 @@ async def test_every_page_is_for_everybody(
     await window.part("identifier").fill(member[0].email)
     await window.part("password").fill(PASSWORD)
     await window.part("submit").click()
+    await expect(window.part("code")).to_be_visible()
     await has_no_flaw(window)
     await window.part("code").fill(member[1].code())
     await window.part("submit").click()

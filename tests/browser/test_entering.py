@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-from playwright.async_api import expect
+from playwright.async_api import Locator, Page, expect
 
 from plaza.app.demo import DEMO_PASSWORD
 from tests.browser.conftest import OpenWindow
 from tests.browser.window import Window
 from tests.support.outside import PASSWORD
 from tests.support.stage import Stage
+from tests.support.waiting import eventually
 
 ADA = "ada@demo.example"
 
@@ -47,8 +48,7 @@ async def test_a_newcomer_signs_up_with_the_mailed_code(open_window: OpenWindow)
         await nora.part("outbox-link").click()
     outbox = await opened.value
     body = outbox.get_by_test_id("outbox-item").filter(has_text="nora@example.com").get_by_test_id("outbox-body")
-    while not await body.count():  # the worker is on its way
-        await outbox.get_by_test_id("outbox-refresh").click()
+    await comes(outbox, body)
     (code,) = re.findall(r"\b\d{6}\b", await body.inner_text())
 
     wrong = f"{(int(code) + 1) % 1_000_000:06d}"
@@ -60,13 +60,22 @@ async def test_a_newcomer_signs_up_with_the_mailed_code(open_window: OpenWindow)
     await expect(nora.part("list-empty")).to_be_visible()
 
 
+async def comes(outbox: Page, body: Locator) -> None:
+    """The worker is on its way."""
+
+    async def is_there() -> bool:
+        await outbox.get_by_test_id("outbox-refresh").click()
+        return await body.count() > 0
+
+    await eventually(is_there)
+
+
 async def test_the_mailed_link_does_the_same(plaza: Stage, open_window: OpenWindow) -> None:
     registration = {"email": "nora@example.com", "password": PASSWORD, "display_name": "Nora"}
     await plaza.client().post("/api/v1/auth/registration", json=registration)
     outbox = await open_window("/dev/outbox")
     body = outbox.part("outbox-body")
-    while not await body.count():
-        await outbox.part("outbox-refresh").click()
+    await comes(outbox.page, body)
     (link,) = re.findall(r"/#verify=\w+", await body.inner_text())
 
     nora = await open_window(link)

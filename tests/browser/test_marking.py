@@ -59,6 +59,7 @@ async def test_muted_and_archived_conversations_are_set_aside_on_all_devices(
     await other.step_in_as("Ada Lovelace")
     await expect(other.part("total-unread")).to_have_text("4")
     await ada.open("Grace Hopper")
+    await expect(other.part("total-unread")).to_have_text("3")
     await ada.part("conversation-menu").click()
     await ada.part("menu-mute").click()
     await ada.part("mute-forever").click()

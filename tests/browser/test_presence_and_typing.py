@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from playwright.async_api import expect
 
 from tests.browser.window import Window
@@ -27,11 +29,10 @@ async def test_writing_is_told_until_the_message_is_there(ada: Window, grace: Wi
     await ada.open("Plaza tour")
     await grace.open("Plaza tour")
     await grace.part("composer").press_sequentially("On my way")
-    await expect(ada.part("typing")).to_have_text("Grace Hopper is typing…")
+    preview = ada.conversation("Plaza tour").get_by_test_id("conversation-preview")
+    places = (ada.part("typing"), preview)  # at once: it is told for some seconds only
+    await asyncio.gather(*(expect(each).to_have_text("Grace Hopper is typing…") for each in places))
     await expect(grace.part("typing")).to_have_text("")
-    await expect(ada.conversation("Plaza tour").get_by_test_id("conversation-preview")).to_have_text(
-        "Grace Hopper is typing…"
-    )
     await grace.part("send").click()
     await expect(ada.message("On my way")).to_be_visible()
     await expect(ada.part("typing")).to_have_text("")
