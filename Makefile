@@ -25,7 +25,7 @@ up: $(INSTALLED) ## Run Plaza here: PostgreSQL, Valkey, demo people, API and wor
 	@$(BIN)/plaza up
 
 test: $(INSTALLED) ## Run all tests; make test ARGS="tests/chat -x" runs some
-	$(BIN)/pytest $(or $(ARGS),-n auto)
+	$(BIN)/pytest $(or $(ARGS),-n auto --dist worksteal)
 
 check: $(INSTALLED) ## Lint, format, types, layers, ASVS against tests, and migrations against models
 	$(BIN)/ruff check

@@ -83,7 +83,7 @@ class World:
         assert await self.do(work) == "OK"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def world(jobs_database_url: str, redis_url: str) -> AsyncIterator[World]:
     runtime = Runtime(configuration_for(jobs_database_url, redis_url), "survivor")
     async with Mortals(jobs_database_url, redis_url) as mortals:
