@@ -150,8 +150,19 @@ async def test_a_key_made_just_after_a_look_is_not_unknown(keyless: Stage) -> No
         await deaf.close()
 
 
-async def test_made_up_key_ids_do_not_become_reads(keyless: Stage) -> None:
-    keys = keyless[KeyService]
+async def test_made_up_key_ids_do_not_become_reads(keyless: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys, forget, forgotten = keyless[KeyService], keyless[KeyService].forget, []
+
+    def counted() -> None:
+        forgotten.append(None)
+        forget()
+
+    async def is_told() -> bool:
+        return len(forgotten) > 1
+
+    monkeypatch.setattr(keys, "forget", counted)
+    (await keys.signing_key()).unwrap()
+    await eventually(is_told)  # of the first key, after its commit and by the notification
     (await keys.signing_key()).unwrap()
     with statements(keyless.runtime.db) as reads:
         found = await asyncio.gather(*(keys.verifying_key(f"made-up-{n}") for n in range(500)))
