@@ -141,8 +141,9 @@ async def test_a_session_takes_its_sockets_with_it_and_no_others(plaza: Stage, c
         assert ending.session_id is not None
         (await plaza[SessionService].end(ending, SessionId(ending.session_id))).unwrap()
         assert (await socket.closed())[0] == 4401
-        await other.send("ping")
-        await other.next("pong")
+        told = await other.next("session.revoked")
+        assert told == {"type": "session.revoked", "session_id": str(ending.session_id)}
+        await settled(other)
         assert await refused(plaza, f"/ws?ticket={unused}") == 4001
 
 

@@ -244,6 +244,12 @@ class PresenceChanged(Told, frozen=True, kw_only=True, tag="presence.changed"):
     last_seen_at: datetime | None
 
 
+class SessionRevoked(Told, frozen=True, kw_only=True, tag="session.revoked"):
+    """To the person's other devices; the sockets of the session itself are closed with 4401."""
+
+    session_id: SessionId
+
+
 class Sync(Told, frozen=True, kw_only=True, tag="sync"):
     """Something of the person's own has changed elsewhere: read `what` anew.
 

@@ -125,6 +125,7 @@ class SocketController(Controller):
         )
         try:
             await self._open(socket, actor)
+            is_own=actor.impersonator_id is None,
             await socket.serve(Conversation(self, socket, actor, codec).take)
         finally:
             self.presence.went(socket)

@@ -195,6 +195,12 @@ class SendMessage(Struct, frozen=True, kw_only=True, tag_field="type", tag="mess
     attachments: list[str] | UnsetType | None = UNSET
 
 
+class SessionRevoked(Struct, frozen=True, kw_only=True, tag_field="type", tag="session.revoked"):
+    """To the person's other devices; the sockets of the session itself are closed with 4401."""
+
+    session_id: UUID
+
+
 class SetPresence(Struct, frozen=True, kw_only=True, tag_field="type", tag="presence.set"):
     ref: str | int | UnsetType | None = UNSET
     status: Status
@@ -295,6 +301,7 @@ Told: TypeAlias = (
     | ReadUpdated
     | Ready
     | Refused
+    | SessionRevoked
     | Subscribed
     | Sync
     | TypingChanged

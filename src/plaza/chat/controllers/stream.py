@@ -17,7 +17,7 @@ from plaza.chat.service.presence import PresenceService
 from plaza.chat.service.sockets import SocketService, Start
 from plaza.core.actor import Actor
 from plaza.core.errors import Waitlisted
-from plaza.core.http import CREDENTIALS
+from plaza.core.http import BY_SESSION
 from plaza.core.realtime import Close, EventStream, Frame, Hub
 from plaza.domain_events.identity import SessionId, UserId
 
@@ -44,7 +44,7 @@ class StreamController(Controller):
     sockets: SocketService
     presence: PresenceService
 
-    @get("/stream", opt=CREDENTIALS)
+    @get("/stream", opt=BY_SESSION)
     async def stream(self, actor: NamedDependency[Actor], last_event_id: LastEventId = None) -> ASGIApp:
         """Frames of all conversations as `data`. With the last id of an earlier stream first what was missed. Before the end comes an
         event `close` with the code and reason of a socket."""
@@ -57,6 +57,7 @@ class StreamController(Controller):
                 self.hub.settings,
                 user_id=actor.user_id,
                 session_id=actor.session_id,
+                is_own=actor.impersonator_id is None,
                 positions=start.positions,
             )
             await send(_HEAD)

@@ -77,8 +77,8 @@ class PresenceService(Service):
 
     @flow(Unavailable)
     async def heartbeat(self, actor: Actor, device: str | None = None) -> ServiceResult[PresenceView]:
-        """The device is here for another minute; without a name it is the session."""
-        if self.is_kept:
+        """The device is here for another minute; without a name it is the session. An impersonator is not the person's."""
+        if self.is_kept and actor.impersonator_id is None:
             name = device or f"session:{actor.session_id}"
             await self.presences.beat({actor.user_id: [name]}, self.clock.now())
             await self.hub.signal(_SIGNAL, [actor.user_id])
@@ -103,18 +103,18 @@ class PresenceService(Service):
     # sockets
 
     def came(self, socket: Socket) -> None:
-        if not self.is_kept:
+        if not self.is_kept or not socket.is_own:
             return
         self._sockets.add(socket)
         self._came.add(socket)
         self._due.set()
 
     def went(self, socket: Socket) -> None:
+        self._watch_only(socket, frozenset())
         if socket in self._sockets:
             self._sockets.discard(socket)
             self._came.discard(socket)
             self._went.add(socket)
-            self._watch_only(socket, frozenset())
             self._due.set()
 
     @flow(Unavailable)

@@ -7,8 +7,10 @@ from typing import NamedTuple
 from uuid import UUID
 
 from plaza.chat.errors import ConversationNotFound, MessageNotFound
+from plaza.chat.frames import SessionRevoked
 from plaza.chat.repository import BlockRepository, ChangeRepository, ParticipantRepository
 from plaza.chat.service.access import ENTRANCE, Entrance, refusal
+from plaza.chat.service.log import encode
 from plaza.core.actor import Actor
 from plaza.core.db import Database
 from plaza.core.errors import InsufficientScope, InvalidCursor, RateLimited, Unauthenticated, Waitlisted
@@ -16,7 +18,7 @@ from plaza.core.realtime import Hub, Positions
 from plaza.core.result import ServiceResult, failure, success
 from plaza.core.service import Service, flow, query
 from plaza.domain_events.chat import ConversationId, MessageId
-from plaza.domain_events.identity import SessionId
+from plaza.domain_events.identity import SessionId, UserId
 from plaza.identity import CallerService, SessionWatch, StaleWatch, TicketService, TokenStale
 
 
@@ -43,6 +45,7 @@ class SocketService(Service):
         self.entrance, self.changes, self.participants = Entrance(db), ChangeRepository(db), ParticipantRepository(db)
         self.blocks = BlockRepository(db)
         watch.on_end(hub.end_session)
+        watch.on_revoked(self._tell_revoked)
         stale.on_waitlisted(lambda user_id: hub.turn_out(user_id, Waitlisted.code))
 
     @flow(TicketService.redeem)
@@ -67,6 +70,9 @@ class SocketService(Service):
     async def has_ended(self, actor: Actor) -> bool:
         """To be asked once the hub knows the socket: from then on it closes it by itself."""
         return actor.session_id is not None and await self.watch.has_ended(SessionId(actor.session_id))
+
+    async def _tell_revoked(self, user_id: UserId, session_id: SessionId) -> None:
+        await self.hub.to_users([user_id], encode(SessionRevoked(session_id=session_id)))
 
     @query(*ENTRANCE)
     async def enter(self, actor: Actor, conversation_id: ConversationId) -> ServiceResult[None]:

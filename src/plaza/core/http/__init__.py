@@ -7,6 +7,7 @@ from plaza.core.actor import Permission
 from plaza.core.http.authentication import Authenticator
 from plaza.core.http.authorization import (
     ANONYMOUS,
+    BY_SESSION,
     CREDENTIALS,
     READING,
     STEP_UP,
@@ -20,9 +21,11 @@ from plaza.core.http.limits import RouteLimit, behind, limited
 from plaza.core.http.openapi import documented
 from plaza.core.http.problems import PROBLEM_JSON, Problem
 from plaza.core.http.request import Client, PageCursor, PageLimit
+from plaza.core.http.spelled import Spelled
 
 __all__ = [
     "ANONYMOUS",
+    "BY_SESSION",
     "CREDENTIALS",
     "NOT_IDEMPOTENT",
     "PROBLEM_JSON",
@@ -36,6 +39,7 @@ __all__ = [
     "Permission",
     "Problem",
     "RouteLimit",
+    "Spelled",
     "behind",
     "bind",
     "by_cookie",

@@ -6,6 +6,7 @@ A route needs a signed-in actor; its `opt` says what more or less, and options m
                           sends a token means the account that it stands for
     permission("x.y")     staff's, declared by a context as a `Permission`
     READING               reads although it is a POST: an API key needs <context>:read instead of <context>:write
+    BY_SESSION            no API key
     CREDENTIALS           only the person: no API key, no impersonator (credentials and money)
     STEP_UP               the same, and a login within the last minutes
     WHILE_WAITLISTED      open to those on the waitlist
@@ -36,6 +37,7 @@ from plaza.core.result import DomainError
 
 ANONYMOUS = {"anonymous": True}
 READING = {"reading": True}
+BY_SESSION = {"by_session": True}
 CREDENTIALS = {"credentials": True}
 STEP_UP = {**CREDENTIALS, "step_up": True}
 WHILE_WAITLISTED = {"while_waitlisted": True}
@@ -120,15 +122,17 @@ def access_of(options: Mapping[str, Any], method: str) -> str:
         words.append(f"staff with {needed}")
     else:
         words.append("signed in recently" if options.get("step_up") else "signed in")
+    if not is_persons_own and not options.get("by_session"):
+        words.append(f"key {_scope(options, method)}")
     if not is_persons_own:
-        words += [f"key {_scope(options, method)}", "impersonator"]
+        words.append("impersonator")
     if options.get("while_waitlisted"):
         words.append("waitlisted")
     return ", ".join(words)
 
 
 def _in_scope(actor: Actor, options: Mapping[str, Any], method: str) -> bool:
-    if options.get("credentials") or options.get("permission"):
+    if options.get("credentials") or options.get("permission") or options.get("by_session"):
         return False
     return actor.allows(_scope(options, method))
 

@@ -116,7 +116,7 @@ class Hub:
             socket.close(Close.RESTART, self._retry())
             return
         self._sockets[socket.id] = socket
-        socket.on_written = self._on_written
+        socket.on_written = self._on_written if socket.is_own else None
         if socket.session_id is not None:
             self._of_session.setdefault(socket.session_id, set()).add(socket)
         self.topics.add(socket)

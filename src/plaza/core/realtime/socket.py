@@ -56,7 +56,10 @@ class Close(IntEnum):
 
 
 class Socket:
-    """`only` narrows it to one topic. It belongs to one session of one user and lives as long as that."""
+    """`only` narrows it to one topic. It belongs to one session of one user and lives as long as that.
+
+    Not `is_own` where somebody else acts as the user: that one has neither come nor taken what is written to it.
+    """
 
     __slots__ = (
         "_batch_dropped",
@@ -74,6 +77,7 @@ class Socket:
         "_writer",
         "binary",
         "id",
+        "is_own",
         "noted",
         "on_written",
         "only",
@@ -91,12 +95,14 @@ class Socket:
         *,
         user_id: UUID,
         session_id: UUID | None,
+        is_own: bool = True,
         only: UUID | None = None,
         binary: bool = False,
         write: Write | None = None,
     ) -> None:
         self.id = uuid7()
-        self.user_id, self.session_id, self.only, self.binary = user_id, session_id, only, binary
+        self.user_id, self.session_id, self.is_own = user_id, session_id, is_own
+        self.only, self.binary = only, binary
         self.settings = settings
         self.topics: set[Topic] = set()
         # While its topics are being read: what was told about its user meanwhile, as topic -> (seq, has joined).

@@ -74,6 +74,7 @@ class EventStream(Socket):
         *,
         user_id: UUID,
         session_id: UUID | None,
+        is_own: bool = True,
         positions: Mapping[UUID, int],
     ) -> None:
         async def gone() -> dict[str, Any]:
@@ -81,7 +82,7 @@ class EventStream(Socket):
                 pass
             return {"type": "websocket.disconnect"}
 
-        super().__init__(gone, send, settings, user_id=user_id, session_id=session_id)
+        super().__init__(gone, send, settings, user_id=user_id, session_id=session_id, is_own=is_own)
         self._positions = Positions(positions)
         self._has_begun = self._has_spoken = False
         self._mark: bytes | None = None

@@ -300,6 +300,9 @@ class SessionService(Service):
             self.watch.end(ended)
 
         self.db.after_commit(tell)
+            for session_id, (user_id, impersonator_id) in ended.items():
+                if impersonator_id is None:  # no device of the person's, and nothing that they are told of
+                    await self.watch.revoked(user_id, session_id)
 
     async def _record(
         self, action: str, session_id: SessionId, user_id: UserId, by: Actor | None, after: dict[str, Any]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Generic, NamedTuple, TypeVar
 from uuid import UUID
@@ -22,6 +22,7 @@ from plaza.identity.repository.users import STALE_CHANNEL
 from plaza.identity.schemas import IdentitySettings
 
 OnEnd = Callable[[SessionId], None]
+OnRevoked = Callable[[UserId, SessionId], Awaitable[None]]
 OnWaitlisted = Callable[[UserId], None]
 Fact = TypeVar("Fact")
 
@@ -81,11 +82,20 @@ class SessionWatch(Watch[None]):
     def __init__(self, db: Database, clock: Clock, settings: IdentitySettings, listener: Listener) -> None:
         self.sessions = SessionRepository(db)
         self._callbacks: list[OnEnd] = []
+        self._tellers: list[OnRevoked] = []
         super().__init__(ENDED_CHANNEL, clock, settings, listener)
 
     def on_end(self, callback: OnEnd) -> None:
         """`callback` gets each session that ends anywhere, once in this process. It must not block."""
         self._callbacks.append(callback)
+
+    def on_revoked(self, callback: OnRevoked) -> None:
+        """`callback` gets each session that this process ended, with the person whose device it was, after the commit."""
+        self._tellers.append(callback)
+
+    async def revoked(self, user_id: UserId, session_id: SessionId) -> None:
+        for callback in self._tellers:
+            await callback(user_id, session_id)
 
     async def has_ended(self, session_id: UUID) -> bool:
         await self.ready()
