@@ -21,7 +21,6 @@ from plaza.core.http.limits import RouteLimit, behind, limited
 from plaza.core.http.openapi import documented
 from plaza.core.http.problems import PROBLEM_JSON, Problem
 from plaza.core.http.request import Client, PageCursor, PageLimit
-from plaza.core.http.spelled import Spelled
 
 __all__ = [
     "ANONYMOUS",
@@ -39,7 +38,6 @@ __all__ = [
     "Permission",
     "Problem",
     "RouteLimit",
-    "Spelled",
     "behind",
     "bind",
     "by_cookie",
