@@ -14,9 +14,10 @@ from sqlalchemy.util import await_only
 from plaza.core.correlation import correlated, correlation_id
 from plaza.core.db import CommitUnknown, Database
 from plaza.core.errors import PermissionDenied
-from plaza.core.grouping import grouped
+from plaza.core.grouping import _Lanes, grouped
 from plaza.core.result import Failure, ServiceResult, failure, success
 from plaza.core.service import Service, command
+from tests.support.waiting import eventually
 
 APPEND = text(
     """insert into test_journal (lane, value, note)
@@ -42,11 +43,15 @@ class JournalService(Service):
         self.batches: list[int] = []
         self.correlations: set[str] = set()
         self.kill_at_commit = False
+        self.hold_up: asyncio.Event | None = None
+        self.held: frozenset[int] = frozenset({1})
 
     @grouped(PermissionDenied, limit=8)
     async def append(self, entries: Sequence[Entry]) -> Sequence[ServiceResult[int]]:
         self.batches.append(len(entries))
         self.correlations.add(correlation_id())
+        if self.hold_up is not None and self.held & {entry.lane for entry in entries}:
+            await self.hold_up.wait()
         if self.kill_at_commit:
             await self._lose_the_commit()
         accepted = [entry for entry in entries if entry.value >= 0]
@@ -143,6 +148,51 @@ async def test_a_lane_carries_no_callers_context(journal: JournalService) -> Non
     with correlated("of-one-caller"):
         await journal.append(Entry(1, 1))
     assert journal.correlations == {""}
+
+
+async def test_what_waits_for_somebody_elses_lock_holds_up_only_its_own_kind(journal: JournalService) -> None:
+    """Those of the same key wait behind it, in order; others have a lane of their own by then."""
+
+    async def is_held_up() -> bool:
+        return journal.batches == [1]
+
+    journal.hold_up = asyncio.Event()
+    held = [asyncio.create_task(journal.append(Entry(1, 1)))]
+    await eventually(is_held_up)
+    held += [asyncio.create_task(journal.append(Entry(1, n))) for n in (2, 3)]
+    others = await asyncio.gather(*(journal.append(Entry(lane, n)) for n in range(3) for lane in (2, 3)))
+    assert [result.unwrap() for result in others] == [0, 0, 1, 1, 2, 2]
+    assert not any(each.done() for each in held)
+    journal.hold_up.set()
+    assert [result.unwrap() for result in await asyncio.gather(*held)] == [1, 2, 3]
+    written = await journal.written()
+    assert [value for lane, value in written if lane == 1] == [1, 2, 3]
+    assert [value for lane, value in written if lane == 2] == [0, 1, 2]
+
+
+async def test_as_many_lanes_as_may_be_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_Lanes, "PATIENCE_S", 0)
+    begun: list[list[int]] = []
+    go_on = asyncio.Event()
+
+    async def run(entries: Sequence[Entry]) -> Sequence[ServiceResult[int]]:
+        begun.append([entry.lane for entry in entries])
+        await go_on.wait()
+        return [success(entry.value) for entry in entries]
+
+    lanes = _Lanes(run, limit=8, lanes=2)
+    calls = []
+    for lane in (1, 2, 3, 1, 2, 4):
+        calls.append(lanes.put(Entry(lane, 10 * lane)))
+        for _ in range(10):  # turns of the loop: each batch is late by then
+            await asyncio.sleep(0)
+    assert begun == [[1], [2]]
+    go_on.set()
+    results = [result.unwrap() for result in await asyncio.gather(*calls)]
+    assert results == [10, 20, 30, 10, 20, 40]
+    assert sorted(lane for each in begun[2:] for lane in each) == [1, 2, 3, 4]
+    assert not lanes.being_written
+    assert lanes.delayed == 0
 
 
 @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
