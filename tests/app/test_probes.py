@@ -12,7 +12,8 @@ from plaza.app.runtime import Runtime
 from plaza.core.settings import Environment, PlazaSettings
 from tests.support.servers import TestServers
 from tests.support.stage import configuration_for, free_port
-from tests.support.waiting import eventually
+from tests.support.tls import TLS
+from tests.support.waiting import PATIENCE_S, eventually
 
 
 async def test_a_worker_tells_its_health_and_its_metrics(servers: TestServers) -> None:
@@ -22,7 +23,7 @@ async def test_a_worker_tells_its_health_and_its_metrics(servers: TestServers) -
     async with (
         runtime.running("worker"),
         probes(runtime),
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_S, verify=TLS) as client,
     ):
 
         async def is_alive() -> bool:

@@ -24,6 +24,7 @@ from plaza.client.errors import (
 from tests.client.somebody import Meet, Somebody
 from tests.support.outside import PASSWORD, sign_up
 from tests.support.stage import Stage
+from tests.support.waiting import PATIENCE_S
 from tests.support.wire import Wire
 
 EMAIL = "ada@example.com"
@@ -43,7 +44,7 @@ class Requests:
 
     def __init__(self) -> None:
         self.paths: list[str] = []
-        self.http = httpx2.AsyncClient(timeout=30, event_hooks={"request": [self._note]})
+        self.http = httpx2.AsyncClient(timeout=PATIENCE_S, event_hooks={"request": [self._note]})
 
     async def _note(self, request: httpx2.Request) -> None:
         self.paths.append(request.url.path)

@@ -13,7 +13,8 @@ from tests.support.command_line import CommandLine
 from tests.support.outside import PASSWORD
 from tests.support.processes import ApiProcess, Installation
 from tests.support.servers import TestServers
-from tests.support.waiting import eventually
+from tests.support.tls import TLS
+from tests.support.waiting import PATIENCE_S, eventually
 
 PEOPLE, ROTATIONS, BETWEEN = 3, 3, 10
 SETTINGS = {"PLAZA_RATE_LIMIT_ENABLED": "false"}
@@ -64,7 +65,7 @@ async def installation(
 
 
 async def kids(api: ApiProcess) -> list[str]:
-    async with httpx.AsyncClient(base_url=api.base_url) as http:
+    async with httpx.AsyncClient(base_url=api.base_url, timeout=PATIENCE_S, verify=TLS) as http:
         return [key["kid"] for key in (await http.get("/.well-known/jwks.json")).json()["keys"]]
 
 

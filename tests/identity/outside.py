@@ -20,6 +20,8 @@ from tests.identity.builders import PASSWORD
 from tests.identity.provider import CLIENT_ID, CLIENT_SECRET, NATIVE_ID, Provider, query_of, serving
 from tests.support.callers import Callers, callers
 from tests.support.stage import Stage
+from tests.support.tls import TLS
+from tests.support.waiting import PATIENCE_S
 
 T = TypeVar("T")
 
@@ -70,7 +72,7 @@ class Browser:
 
     async def visit(self, url: str) -> str:
         """The provider, where everything is agreed to at once: the address that it sends the browser back to."""
-        async with httpx.AsyncClient() as outside:
+        async with httpx.AsyncClient(timeout=PATIENCE_S, verify=TLS) as outside:
             return str((await outside.get(url)).headers["location"])
 
     async def come_back(self, url: str) -> httpx.Response:
@@ -135,7 +137,7 @@ def variables(provider: Provider, **oidc: Any) -> dict[str, str]:
     return {
         "PLAZA_PUBLIC_URL": HOME,
         "PLAZA_IDENTITY_OAUTH_REDIRECT_URLS": f"{APP},https://app.example/cb?kept=1",
-        "PLAZA_IDENTITY_OAUTH_TIMEOUT_S": "5",
+        "PLAZA_IDENTITY_OAUTH_TIMEOUT_S": "60",
         "PLAZA_IDENTITY_OAUTH_GOOGLE_CLIENT_ID": CLIENT_ID,
         "PLAZA_IDENTITY_OAUTH_GOOGLE_CLIENT_SECRET": CLIENT_SECRET,
         "PLAZA_IDENTITY_OAUTH_GOOGLE_NATIVE_CLIENT_IDS": NATIVE_ID,
