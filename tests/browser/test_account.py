@@ -124,9 +124,13 @@ async def test_a_passkey_is_made_and_opens_the_account_without_a_password(
     await nora.part("login-passkey").click()
     await expect(nora.part("me-name")).to_have_text("Nora")
     await expect(nora.part("passkeys")).to_contain_text("Last used")
+    await expect(nora.part("sessions-list").get_by_role("listitem")).to_have_count(2)
     await nora.part("passkey-remove").click()
+    await nora.part("field-end_other_sessions").check()
+    await nora.part("submit").click()
     await expect(nora.part("account-notice")).to_contain_text("is removed")
     await expect(nora.part("passkeys").get_by_role("listitem")).to_have_count(0)
+    await expect(nora.part("sessions-list").get_by_role("listitem")).to_have_count(1)
 
 
 async def test_a_second_factor_is_asked_for_and_a_recovery_code_stands_in(

@@ -75,6 +75,7 @@ async def test_every_page_is_for_everybody(
         "audit/list",
         "grants/list",
         "conversations/list",
+        "reports/list",
         "dead-letters/list",
         f"jobs/act?name=retry&pk={job}",
     ):

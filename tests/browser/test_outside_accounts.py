@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 from playwright.async_api import expect
@@ -11,7 +12,7 @@ from playwright.async_api import expect
 from tests.browser.conftest import OpenWindow
 from tests.identity.builders import PASSWORD, a_person, codes_to
 from tests.identity.outside import variables
-from tests.identity.provider import Provider, serving
+from tests.identity.provider import Person, Provider, serving
 from tests.support.stage import Stage, free_port
 
 ELSEWHERE = "request to another host"
@@ -51,7 +52,8 @@ async def test_an_account_elsewhere_lets_its_owner_in_and_back_to_where_it_began
     await expect(ada.part("linked-accounts")).to_contain_text("Google")
     ada.watch.expect("409 .*/linked-accounts/")
     await ada.part("linked-remove").click()
-    await expect(ada.part("account-notice")).to_be_visible()
+    await ada.part("submit").click()
+    await expect(ada.part("problem")).to_contain_text("last")
 
 
 async def test_an_address_that_nobody_vouches_for_is_proved_by_a_code(
@@ -79,8 +81,50 @@ async def test_somebody_signed_in_connects_an_account_and_disconnects_it(
     await github.get_by_test_id("linked-add").click()
     await expect(nora.part("account-notice")).to_have_text("The account is connected.")
     await expect(github).not_to_contain_text("Not connected")
+    await expect(nora.part("sessions-list").get_by_role("listitem")).to_have_count(2)
     await github.get_by_test_id("linked-remove").click()
+    await nora.part("field-end_other_sessions").check()
+    await nora.part("submit").click()
     await expect(github).to_contain_text("Not connected")
+    await expect(nora.part("sessions-list").get_by_role("listitem")).to_have_count(1)
+
+
+async def test_who_has_only_an_account_elsewhere_proves_there_that_it_is_them(
+    connected: Stage, provider: Provider, open_window: OpenWindow
+) -> None:
+    ada = await open_window("/account", base_url=home(connected))
+    ada.watch.expect(ELSEWHERE)
+    ada.watch.expect("403 .*/password/change")
+    await ada.part("login-google").click()
+    await expect(ada.part("me-name")).to_have_text("Ada Lovelace")
+
+    async def change_password() -> None:
+        await ada.part("password-change").click()
+        await ada.part("field-new").fill("a quite different evening")
+        await ada.part("submit").click()
+
+    connected.clock.advance(timedelta(minutes=11))
+    await change_password()
+    await ada.part("confirm-google").click()
+    await expect(ada.part("account-notice")).to_contain_text("can be changed now")
+    assert provider.asked[-1]["prompt"] == "login"
+    assert ada.page.url == f"{home(connected)}/account"
+    await expect(ada.part("sessions-list").get_by_role("listitem")).to_have_count(1)
+    await change_password()
+    await expect(ada.part("account-notice")).to_have_text("Your password is changed.")
+
+    connected.clock.advance(timedelta(minutes=11))
+    await change_password()
+    provider.callback = {"error": "access_denied", "code": None}
+    await ada.part("confirm-google").click()
+    await expect(ada.part("account-notice")).to_have_text("You did not allow it there.")
+    await expect(ada.part("me-name")).to_have_text("Ada Lovelace")
+
+    provider.callback, provider.person = {}, Person("248289761002", "bob@example.com", name="Bob")
+    await change_password()
+    await ada.part("confirm-google").click()
+    await expect(ada.part("account-notice")).to_contain_text("somebody else")
+    await expect(ada.part("me-name")).to_have_text("Bob")
 
 
 async def test_what_went_wrong_elsewhere_is_told_at_the_login(

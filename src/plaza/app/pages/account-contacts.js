@@ -2,7 +2,7 @@
 
 import { ask, codeField } from "./ask.js";
 import { byId } from "./dom.js";
-import { attempt } from "./account-rows.js";
+import { attempt, reading } from "./account-rows.js";
 
 export function mountContacts({ api, guard, notice, show }) {
   async function refresh() {
@@ -57,5 +57,5 @@ export function mountContacts({ api, guard, notice, show }) {
     confirm: (phone, code) => api.enter("phone/verify-code", { phone, code }),
     done: "Your phone number is changed.",
   })));
-  return refresh();
+  reading(byId("contacts-rows"), "Your addresses", refresh);
 }

@@ -1,9 +1,10 @@
-// The profile: what other people see.
+// The profile: what other people see, and who may find and invite its owner.
 
+import { reading } from "./account-rows.js";
 import { byId } from "./dom.js";
 import { onSubmit } from "./forms.js";
 
-export async function mountProfile({ api, notice, show }) {
+export function mountProfile({ api, notice, show }) {
   const form = byId("profile-form");
   const fill = (profile) => {
     form.elements.display_name.value = profile.display_name;
@@ -15,5 +16,20 @@ export async function mountProfile({ api, notice, show }) {
     show(await api.mine("GET", "user"));
     notice("Your profile is saved.");
   });
-  fill(await api.mine("GET", "profile"));
+  reading(form, "Your profile", async () => fill(await api.mine("GET", "profile")));
+}
+
+export function mountPrivacy({ api, notice }) {
+  const form = byId("privacy-form");
+  const fill = ({ preferences }) => {
+    form.elements.discoverable.checked = preferences.discoverable;
+    form.elements.ask_first.checked = preferences.group_invites === "ask";
+  };
+  onSubmit("privacy-form", async () => {
+    const { discoverable, ask_first: askFirst } = form.elements;
+    const group_invites = askFirst.checked ? "ask" : "everybody";
+    fill(await api.mine("PATCH", "profile", { preferences: { discoverable: discoverable.checked, group_invites } }));
+    notice("Your privacy settings are saved.");
+  });
+  reading(form, "Your privacy settings", async () => fill(await api.mine("GET", "profile")));
 }

@@ -35,3 +35,38 @@ export const attempt = (notice, work) => async ({ currentTarget: button }) => {
 
 /** "21 November 2026, 14:05", in the reader's manner. */
 export const moment = (iso) => new Date(iso).toLocaleString(undefined, { dateStyle: "long", timeStyle: "short" });
+
+/**
+ * Shows in `node` what `read()` brings there, a part of the page that `what` names. Where it cannot be read, the page
+ * says why in its place and offers another try.
+ */
+export async function reading(node, what, read) {
+  try {
+    await read();
+  } catch (error) {
+    node.dataset.unread = "";
+    if (!node.previousElementSibling?.matches(".unread")) node.before(apology(node, what, read));
+    part(node.previousElementSibling, "problem").textContent = `${what} cannot be shown. ${error.message}`;
+    return;
+  }
+  delete node.dataset.unread;
+  if (node.previousElementSibling?.matches(".unread")) node.previousElementSibling.remove();
+}
+
+function apology(node, what, read) {
+  const box = clone("unread-template");
+  const again = part(box, "again");
+  again.setAttribute("aria-label", `Try again: ${what}`);
+  again.addEventListener("click", async () => {
+    again.disabled = true;
+    await reading(node, what, read);
+    again.disabled = false;
+    if (box.isConnected) again.focus();
+    else node.closest("section").querySelector("h2").focus();
+  });
+  return box;
+}
+
+/** A box to tick where who may get in changes. */
+export const endOthers = (value = false) =>
+  ({ name: "end_other_sessions", label: "Log me out everywhere else", type: "checkbox", value });

@@ -1,15 +1,18 @@
 // Ways to log in, and the second factor.
 
-import { attempt, moment, row } from "./account-rows.js";
+import { attempt, endOthers, moment, reading, row } from "./account-rows.js";
 import { ask, codeField, hint } from "./ask.js";
 import { byId } from "./dom.js";
 import { arePasskeysPossible, createPasskey } from "./passkeys.js";
 
 export function mountSecurity(page, providers) {
-  return Promise.all([mountPassword(page), mountPasskeys(page), mountLinked(page, providers), mountTotp(page)]);
+  mountPassword(page);
+  mountPasskeys(page);
+  mountLinked(page, providers);
+  mountTotp(page);
 }
 
-function mountPassword({ api, guard, notice }) {
+function mountPassword({ api, guard, notice, sessionsChanged }) {
   const newPassword = {
     name: "new",
     label: "New password",
@@ -25,7 +28,7 @@ function mountPassword({ api, guard, notice }) {
       fields: [
         { name: "old", label: "Present password", type: "password", autocomplete: "current-password", required: false, hint: "Empty if you never set one." },
         newPassword,
-        { name: "end_other_sessions", label: "Log me out everywhere else", type: "checkbox", value: true },
+        endOthers(true),
       ],
       submit: "Change",
       work: async ({ old, ...given }) => {
@@ -33,11 +36,13 @@ function mountPassword({ api, guard, notice }) {
         return true;
       },
     });
-    if (changed) notice("Your password is changed.");
+    if (changed === null) return;
+    sessionsChanged();
+    notice("Your password is changed.");
   }));
 }
 
-function mountPasskeys({ api, guard, notice }) {
+function mountPasskeys({ api, guard, notice, sessionsChanged }) {
   byId("passkey-add").hidden = !arePasskeysPossible();
   byId("passkey-none").hidden = arePasskeysPossible();
 
@@ -65,7 +70,19 @@ function mountPasskeys({ api, guard, notice }) {
   }
 
   async function remove({ id, name }) {
-    await guard.pass(() => api.mine("DELETE", `passkeys/${id}`));
+    const removed = await ask({
+      title: "Remove this passkey?",
+      text: `${name} opens the account no more. Your device may still offer it: remove it there, too.`,
+      fields: [endOthers()],
+      submit: "Remove",
+      danger: true,
+      work: async ({ end_other_sessions: ends }) => {
+        await guard.pass(() => api.mine("DELETE", `passkeys/${id}?end_other_sessions=${ends}`));
+        return true;
+      },
+    });
+    if (removed === null) return;
+    sessionsChanged();
     await refresh();
     notice(`The passkey ${name} is removed.`);
   }
@@ -75,18 +92,19 @@ function mountPasskeys({ api, guard, notice }) {
     const credential = await createPasskey(options);
     const made = await ask({
       title: "Name your passkey",
-      fields: [{ name: "name", label: "Name", value: suggestedName(), maxlength: 100 }],
+      fields: [{ name: "name", label: "Name", value: suggestedName(), maxlength: 100 }, endOthers()],
       submit: "Save",
-      work: ({ name }) => guard.pass(() => api.mine("POST", "passkeys", { challenge_id, credential, name })),
+      work: (given) => guard.pass(() => api.mine("POST", "passkeys", { challenge_id, credential, ...given })),
     });
     if (made === null) return;
+    sessionsChanged();
     await refresh();
     notice("From now on you can log in with your passkey.");
   }));
-  return refresh();
+  reading(byId("passkeys"), "Your passkeys", refresh);
 }
 
-function mountLinked({ api, guard, notice }, providers) {
+function mountLinked({ api, guard, notice, sessionsChanged }, providers) {
   const titles = new Map(providers.map(({ name, title }) => [name, title]));
 
   async function refresh() {
@@ -116,14 +134,27 @@ function mountLinked({ api, guard, notice }, providers) {
   }
 
   async function disconnect({ id, provider }) {
-    await guard.pass(() => api.mine("DELETE", `linked-accounts/${id}`));
+    const title = titles.get(provider) ?? provider;
+    const disconnected = await ask({
+      title: `Disconnect ${title}?`,
+      text: "Your account there opens this one no more.",
+      fields: [endOthers()],
+      submit: "Disconnect",
+      danger: true,
+      work: async ({ end_other_sessions: ends }) => {
+        await guard.pass(() => api.mine("DELETE", `linked-accounts/${id}?end_other_sessions=${ends}`));
+        return true;
+      },
+    });
+    if (disconnected === null) return;
+    sessionsChanged();
     await refresh();
-    notice(`${titles.get(provider) ?? provider} is disconnected.`);
+    notice(`${title} is disconnected.`);
   }
-  return refresh();
+  reading(byId("linked"), "Your accounts elsewhere", refresh);
 }
 
-function mountTotp({ api, guard, notice }) {
+function mountTotp({ api, guard, notice, sessionsChanged }) {
   const toggle = byId("totp-toggle");
   let isOn = false;
 
@@ -152,12 +183,13 @@ function mountTotp({ api, guard, notice }) {
       body: [hint("Scan this with the app, or type the key into it."), image, text, link],
       fields: [
         codeField("The code that the app shows"),
-        { name: "end_other_sessions", label: "Log me out everywhere else", type: "checkbox" },
+        endOthers(),
       ],
       submit: "Turn on",
       work: (given) => guard.pass(() => api.mine("POST", "mfa/totp/confirm", given)),
     });
     if (confirmed === null) return;
+    sessionsChanged();
     await refresh();
     await showCodes(confirmed.recovery_codes);
     notice("Your second factor is on.");
@@ -167,14 +199,16 @@ function mountTotp({ api, guard, notice }) {
     const off = await ask({
       title: "Turn off the second factor?",
       text: "From then on your password alone opens the account.",
+      fields: [endOthers()],
       submit: "Turn off",
       danger: true,
-      work: async () => {
-        await guard.pass(() => api.mine("DELETE", "mfa/totp"));
+      work: async ({ end_other_sessions: ends }) => {
+        await guard.pass(() => api.mine("DELETE", `mfa/totp?end_other_sessions=${ends}`));
         return true;
       },
     });
     if (off === null) return;
+    sessionsChanged();
     await refresh();
     notice("Your second factor is off.");
   }
@@ -185,7 +219,7 @@ function mountTotp({ api, guard, notice }) {
     await showCodes(recovery_codes);
     await refresh();
   }));
-  return refresh();
+  reading(byId("factor-rows"), "Your second factor", refresh);
 }
 
 function showCodes(codes) {

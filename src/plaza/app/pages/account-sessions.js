@@ -1,12 +1,15 @@
 // Where the person is logged in, and the keys that programs of theirs use.
 
 import { ask, hint } from "./ask.js";
-import { attempt, moment, row } from "./account-rows.js";
+import { attempt, moment, reading, row } from "./account-rows.js";
 import { byId } from "./dom.js";
 
 const DAY_MS = 86_400_000;
 
+/** Gives what reads the sessions anew, for when they changed by what was done elsewhere on the page. */
 export function mountSessions({ api, guard, notice }) {
+  const show = () => reading(byId("sessions-list"), "The places where you are logged in", refresh);
+
   async function refresh() {
     const { items } = await api.mine("GET", "sessions?limit=100");
     byId("sessions-list").replaceChildren(...items.map((session) => row({
@@ -42,7 +45,13 @@ export function mountSessions({ api, guard, notice }) {
     location.reload();
   }));
 
-  async function refreshKeys() {
+  guard.addEventListener("confirmed", show);
+  show();
+  return show;
+}
+
+export function mountKeys({ api, guard, notice }) {
+  async function refresh() {
     const { items } = await api.mine("GET", "api-keys?limit=100");
     byId("keys-list").replaceChildren(...items.map((key) => row({
       title: key.name,
@@ -54,11 +63,12 @@ export function mountSessions({ api, guard, notice }) {
 
   async function revoke({ id, name }) {
     await guard.pass(() => api.mine("DELETE", `api-keys/${id}`));
-    await refreshKeys();
+    await refresh();
     notice(`The key ${name} is revoked.`);
   }
 
   byId("key-add").addEventListener("click", attempt(notice, async () => {
+    const { items: scopes } = await api.mine("GET", "api-keys/scopes");
     const made = await ask({
       title: "New API key",
       fields: [
@@ -67,10 +77,7 @@ export function mountSessions({ api, guard, notice }) {
           name: "scopes",
           label: "What may it reach?",
           type: "checkbox",
-          options: ["identity", "chat"].flatMap((context) => ["read", "write"].map((access) => ({
-            value: `${context}:${access}`,
-            label: `${context}, ${access}`,
-          }))),
+          options: scopes.map(({ name }) => ({ value: name, label: name.replace(":", ", ") })),
         },
         { name: "days", label: "Days until it expires", type: "number", min: 1, max: 3650, value: "365", hint: "Empty: it does not expire.", required: false },
       ],
@@ -81,7 +88,7 @@ export function mountSessions({ api, guard, notice }) {
       },
     });
     if (made === null) return;
-    await refreshKeys();
+    await refresh();
     const secret = Object.assign(document.createElement("p"), { className: "secret", textContent: made.key });
     secret.dataset.testid = "key-secret";
     await ask({
@@ -92,5 +99,5 @@ export function mountSessions({ api, guard, notice }) {
     });
   }));
 
-  return Promise.all([refresh(), refreshKeys()]);
+  reading(byId("keys-list"), "Your API keys", refresh);
 }

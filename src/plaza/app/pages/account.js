@@ -1,10 +1,10 @@
 // The account page: restores the session, then hands each section its part. Who is not logged in sees the ways in first.
 
 import { mountContacts } from "./account-contacts.js";
-import { mountPrivacy } from "./account-privacy.js";
-import { mountProfile } from "./account-profile.js";
+import { mountData } from "./account-data.js";
+import { mountPrivacy, mountProfile } from "./account-profile.js";
 import { mountSecurity } from "./account-security.js";
-import { mountSessions } from "./account-sessions.js";
+import { mountKeys, mountSessions } from "./account-sessions.js";
 import { Api } from "./api.js";
 import { mountAuth, PROVIDER_REFUSALS, takeLink } from "./auth.js";
 import { announce, byId, paintAvatar } from "./dom.js";
@@ -14,6 +14,7 @@ const api = new Api();
 const demoPeople = api.demo();
 const providers = api.providers();
 let auth = null;
+let guard = null;
 let mounted = false;
 
 function showScreen(name) {
@@ -22,17 +23,31 @@ function showScreen(name) {
 
 async function start() {
   const link = takeLink();
-  const isWayIn = link !== null && !["linked", "error"].includes(link.kind);
-  const user = isWayIn ? null : await api.restore().catch(() => null);
+  const isReturning = Guard.isReturning();
+  const isWayIn = link !== null && !["linked", "error", ...(isReturning ? ["code"] : [])].includes(link.kind);
+  let problem = "";
+  const user = isWayIn ? null : await api.restore().catch((error) => {
+    problem = error.message;
+    return null;
+  });
+  guard = new Guard(api, await providers);
   auth = mountAuth({ api, demo: await demoPeople, providers: await providers, onLogin: enter });
-  if (user !== null) {
-    enter(user);
-    if (link?.kind === "linked") notice("The account is connected.");
-    if (link?.kind === "error") notice(PROVIDER_REFUSALS[link.token] ?? "Connecting it did not work. Please try again.");
+  if (user === null) {
+    showScreen("auth");
+    await (link === null ? auth.open(problem) : auth.follow(link));
     return;
   }
-  showScreen("auth");
-  await (link === null ? auth.open() : auth.follow(link));
+  // Before the page asks for anything: the session of the moment ends with it.
+  const news = link?.kind === "code" ? await guard.comeBack(link.token) : newsOf(link);
+  enter(api.user);
+  if (news !== null) notice(news);
+}
+
+/** What there is to say of the way that somebody who is logged in came here. */
+function newsOf(link) {
+  if (link?.kind === "linked") return "The account is connected.";
+  if (link?.kind === "error") return PROVIDER_REFUSALS[link.token] ?? "This did not work there. Please try again.";
+  return null;
 }
 
 /** Who has just logged in on this page may be somebody else than before: everything is read anew. */
@@ -44,9 +59,9 @@ async function enter(user) {
     return;
   }
   mounted = true;
-  const guard = new Guard(api);
   const page = { api, guard, notice, show };
-  for (const mount of [mountProfile, mountContacts, mountSecurity, mountSessions, mountPrivacy]) {
+  page.sessionsChanged = mountSessions(page);
+  for (const mount of [mountProfile, mountPrivacy, mountContacts, mountSecurity, mountKeys, mountData]) {
     mount(page, await providers);
   }
   byId("logout").addEventListener("click", async () => {

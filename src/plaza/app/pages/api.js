@@ -54,10 +54,16 @@ export class Api extends EventTarget {
     }
   }
 
-  /** A way in: the name of a route that answers with a token pair, or refuses with MFA_REQUIRED. */
-  async enter(route, body) {
-    return this.#keep(await this.#tokenRoute(route, body, this.#accessToken));
+  /**
+   * A way in: the name of a route that answers with a token pair, or refuses with MFA_REQUIRED. The session that this
+   * window has ends with it, unless it is entered `asStranger`.
+   */
+  async enter(route, body, { asStranger = false } = {}) {
+    return this.#keep(await this.#tokenRoute(route, body, asStranger ? null : this.#accessToken));
   }
+
+  /** Goes on with the newest session of this browser: another window may have made it. */
+  renew = () => this.#refresh();
 
   /** A route of `/api/v1/auth` that needs nobody to be signed in. */
   ask = (route, body) => this.#send("POST", `${AUTH}/${route}`, body);

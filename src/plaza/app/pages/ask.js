@@ -8,10 +8,13 @@ let asked = 0;
 /**
  * Asks, and does: resolves to what `work(values)` gave, or to null where the person closed the dialog. A failure of
  * `work` is shown in the dialog, which stays open. A field is {name, label, type, value, hint, required, options}
- * with further attributes of an <input>; `body` are nodes to read above the fields; `other` {label, work} is a second
- * button. `name` is what tests call the dialog.
+ * with further attributes of an <input>; `body` are nodes to read above the fields; `others` [{label, work, testId}] are
+ * further buttons, which may be all there is: then `submit` and `work` are left out. `name` is what tests call the
+ * dialog; `opened(press)` gets what presses the first button, for what happens elsewhere.
  */
-export function ask({ name = "ask", title, text = "", body = [], fields = [], submit, danger = false, other = null, work }) {
+export function ask({
+  name = "ask", title, text = "", body = [], fields = [], submit = "", danger = false, others = [], work, opened = () => {},
+}) {
   const dialog = clone("ask-template");
   const form = dialog.querySelector("form");
   const prefix = `ask${++asked}`;
@@ -23,8 +26,8 @@ export function ask({ name = "ask", title, text = "", body = [], fields = [], su
   part(dialog, "submit").textContent = submit;
   part(dialog, "submit").classList.toggle("danger", danger);
   part(dialog, "submit").classList.toggle("primary", !danger);
-  part(dialog, "other").hidden = other === null;
-  part(dialog, "other").textContent = other?.label ?? "";
+  part(dialog, "submit").hidden = submit === "";
+  part(dialog, "others").hidden = others.length === 0;
 
   return new Promise((resolve) => {
     let answer = null;
@@ -40,7 +43,7 @@ export function ask({ name = "ask", title, text = "", body = [], fields = [], su
         return work(valuesOf(form));
       });
     });
-    part(dialog, "other").addEventListener("click", () => run(other.work));
+    part(dialog, "others").append(...others.map((other) => otherButton(other, run)));
     part(dialog, "close").addEventListener("click", () => dialog.close());
     dialog.addEventListener("close", () => {
       dialog.remove(); // and with it whatever secret it showed
@@ -49,7 +52,15 @@ export function ask({ name = "ask", title, text = "", body = [], fields = [], su
     document.body.append(dialog);
     dialog.showModal();
     (form.querySelector("input:not([type=checkbox])") ?? part(dialog, "title")).focus();
+    opened(() => form.requestSubmit());
   });
+}
+
+function otherButton({ label, work, testId }, run) {
+  const button = Object.assign(document.createElement("button"), { className: "button", type: "button", textContent: label });
+  button.dataset.testid = testId;
+  button.addEventListener("click", () => run(work));
+  return button;
 }
 
 export function hint(text) {

@@ -2,12 +2,11 @@
 
 import { byId, clone, paintAvatar, part, showFormError, submitting } from "./dom.js";
 import { digitsOnly, onSubmit } from "./forms.js";
+import { requestLoginLink, tellLogin, useLoginLink } from "./login-link.js";
 import { arePasskeysPossible, usePasskey } from "./passkeys.js";
 
 const SCREENS = ["login", "signup", "code", "mfa", "magic", "phone", "reset", "new-password", "sent"];
 const RESEND_PAUSE_MS = 30_000;
-/** Where the verifier of a login link waits for the link: only this browser can use it. */
-const VERIFIER = "plaza-login-verifier";
 /** What an identity provider's refusal means to the person. */
 export const PROVIDER_REFUSALS = {
   ACCOUNT_DISABLED: "This account cannot be used.",
@@ -63,6 +62,7 @@ export function mountAuth({ api, demo, providers = [], onLogin }) {
     for (const form of byId("screen-auth").querySelectorAll("form")) form.reset();
     byId("auth-notice").hidden = true;
     awaited = mfaToken = resetToken = null;
+    tellLogin();
     if (next?.startsWith("/") && !next.startsWith("//") && next !== location.pathname) location.assign(next);
     else onLogin(user);
   }
@@ -160,9 +160,7 @@ export function mountAuth({ api, demo, providers = [], onLogin }) {
   });
 
   onSubmit("magic-form", async ({ email }) => {
-    const verifier = random();
-    await api.ask("magic-link", { email: email.trim(), challenge: await s256(verifier) });
-    localStorage.setItem(VERIFIER, verifier);
+    await requestLoginLink(api, email.trim());
     tellSent(email.trim());
   });
 
@@ -219,12 +217,9 @@ export function mountAuth({ api, demo, providers = [], onLogin }) {
         return comeIn("verify-email", { token });
       case "code":
         return comeIn("oauth/exchange", { code: token }, next);
-      case "login": {
-        const verifier = localStorage.getItem(VERIFIER);
-        await comeIn("magic-link/confirm", verifier === null ? { token } : { token, verifier });
-        localStorage.removeItem(VERIFIER);
-        return undefined;
-      }
+      case "login":
+        await api.restore().catch(() => null); // who is logged in already gets a newer session in place of the one they have
+        return useLoginLink(token, (body) => comeIn("magic-link/confirm", body));
       case "reset":
         resetToken = token;
         return show("new-password");
@@ -281,11 +276,3 @@ function demoPerson(person, onClick) {
   button.addEventListener("click", onClick);
   return item;
 }
-
-const base64url = (bytes) =>
-  btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/u, "");
-
-const random = () => base64url(crypto.getRandomValues(new Uint8Array(32)));
-
-const s256 = async (text) =>
-  base64url(new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text))));

@@ -7,7 +7,7 @@ import { byId } from "./dom.js";
 const POLL_MS = 1_500;
 const PROGRESS = { queued: "Waiting its turn…", running: "Being made…", failed: "This did not work. Please try again." };
 
-export function mountPrivacy({ api, guard, notice }) {
+export function mountData({ api, guard, notice }) {
   byId("export-start").addEventListener("click", attempt(notice, async () => {
     let made = await guard.pass(() => api.mine("POST", "exports", {}));
     byId("export-link").hidden = true;
