@@ -6,7 +6,7 @@ from typing import Annotated
 from uuid import UUID
 
 import msgspec
-from litestar import Controller, Response, delete, get, patch, post
+from litestar import Controller, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 
@@ -23,14 +23,10 @@ from plaza.chat.service import EditingService, MessageService
 from plaza.core.actor import Actor
 from plaza.core.db import DEFAULT_LIMIT, Page, PageRequest
 from plaza.core.errors import ValidationFailed
-from plaza.core.http import PageCursor, PageLimit, documented
+from plaza.core.http import PageCursor, PageLimit, Spelled, documented
 from plaza.domain_events.chat import ConversationId, MessageId
 
 Seq = Annotated[int | None, QueryParameter(gt=-1, le=MAX_SEQ)]
-
-
-def _json(page: msgspec.Raw) -> Response[bytes]:
-    return Response(bytes(page), media_type="application/json")
 
 
 class MessageController(Controller):
@@ -49,19 +45,19 @@ class MessageController(Controller):
         around_seq: Seq = None,
         limit: PageLimit = DEFAULT_LIMIT,
         cursor: PageCursor = None,
-    ) -> Response[bytes]:
+    ) -> Spelled[msgspec.Raw]:
         """The newest first; with `after_seq` the oldest first."""
         span = _span(before_seq, after_seq, around_seq)
         page = PageRequest(limit, cursor)  # a second dependency would be resolved in a group of tasks, each time
         found = await self.messages.page(actor, ConversationId(conversation_id), span, page)
-        return _json(found.unwrap())
+        return Spelled(found.unwrap())
 
     @post("/messages", responses={200: documented(MessageView, "Sent before with this client_id")})
     async def send(
         self, actor: NamedDependency[Actor], conversation_id: FromPath[UUID], data: JSONBody[NewMessage]
-    ) -> Response[MessageView]:
+    ) -> Spelled[MessageView]:
         sent = (await self.messages.post(actor, ConversationId(conversation_id), data)).unwrap()
-        return Response(sent.message, status_code=201 if sent.is_new else 200)
+        return Spelled.of(sent.message, 201 if sent.is_new else 200)
 
     @get("/messages/{message_id:uuid}")
     async def get_message(
@@ -92,10 +88,10 @@ class MessageController(Controller):
         conversation_id: FromPath[UUID],
         page: NamedDependency[PageRequest],
         after_seq: Seq = None,
-    ) -> Response[bytes]:
+    ) -> Spelled[msgspec.Raw]:
         """What sockets were told after a seq, in order: for resuming without a socket."""
         found = await self.messages.events(actor, ConversationId(conversation_id), after_seq or 0, page)
-        return _json(found.unwrap())
+        return Spelled(found.unwrap())
 
 
 def _span(before: int | None, after: int | None, around: int | None) -> Span:

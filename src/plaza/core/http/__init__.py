@@ -21,6 +21,7 @@ from plaza.core.http.limits import RouteLimit, behind, limited
 from plaza.core.http.openapi import documented
 from plaza.core.http.problems import PROBLEM_JSON, Problem
 from plaza.core.http.request import Client, PageCursor, PageLimit
+from plaza.core.http.spelled import Spelled
 
 __all__ = [
     "ANONYMOUS",
@@ -38,6 +39,7 @@ __all__ = [
     "Permission",
     "Problem",
     "RouteLimit",
+    "Spelled",
     "behind",
     "bind",
     "by_cookie",
