@@ -9,6 +9,7 @@ import ipaddress
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import NamedTuple
 
 
@@ -19,6 +20,7 @@ class Whence(NamedTuple):
     user_agent: str = ""
 
 
+@lru_cache(4096)
 def network_of(ip: str) -> str:
     """An IPv6 caller owns its /64: counting single addresses would count nothing."""
     try:

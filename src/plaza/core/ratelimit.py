@@ -12,6 +12,7 @@ import asyncio
 import time
 from functools import cache
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import structlog
@@ -66,14 +67,14 @@ class RateLimits:
             "async+redis://", connection_pool=pool, implementation="redispy", key_prefix="plaza:limit"
         )
         self._strict = MovingWindowRateLimiter(storage)
-        self._counts: dict[str, _Count] = {}
+        self._counts: dict[tuple[str, object, int, int], _Count] = {}
 
-    def count(self, name: str, key: str, limit: str) -> Window:
+    def count(self, name: str, key: str | UUID, limit: str) -> Window:
         """Raises RateLimited. `key` is who is counted."""
         item = parsed(limit)
         window_s, now = item.get_expiry(), time.time()
         number = int(now // window_s)
-        counted = f"{name}:{key}:{window_s}:{number}"
+        counted = name, key, window_s, number
         count = self._counts.get(counted)
         if count is None:
             count = self._counts[counted] = _Count((number + 1) * window_s)
@@ -115,11 +116,15 @@ class RateLimits:
             return
         pipeline = self.redis.pipeline(transaction=False)
         for counted, count, amount in due:
-            pipeline.incrby(f"plaza:count:{counted}", amount)
-            pipeline.expireat(f"plaza:count:{counted}", int(count.ends_at) + 1)
+            pipeline.incrby(_spelled(counted), amount)
+            pipeline.expireat(_spelled(counted), int(count.ends_at) + 1)
         totals = (await pipeline.execute())[::2]
         for (_, count, amount), total in zip(due, totals, strict=True):
             count.settled, count.unsettled = int(total), count.unsettled - amount
+
+
+def _spelled(counted: tuple[object, ...]) -> str:
+    return f"plaza:count:{':'.join(map(str, counted))}"
 
 
 @cache

@@ -98,7 +98,7 @@ class Gate:
             self.limits.count("anonymous", network_of(client_ip(scope)), self.limits.settings.anonymous)
             raise Unauthenticated
         scope["actor"] = visit.actor
-        self.limits.count("signed-in", str(visit.actor.user_id), self.limits.settings.signed_in)
+        self.limits.count("signed-in", visit.actor.user_id, self.limits.settings.signed_in)
         form: Mapping[str, str] = {}
         if scope["method"] == "POST":
             if not is_own_origin(

@@ -146,7 +146,7 @@ class InviteLinkService(Service):
     @flow(use, RateLimited)
     async def join(self, actor: Actor, code: str) -> ServiceResult[ConversationView]:
         """`use` for a person, who may not try codes by the hundred."""
-        self.limits.count("chat.join", str(actor.user_id), self.settings.joining)
+        self.limits.count("chat.join", actor.user_id, self.settings.joining)
         return await self.use(actor, code)
 
     async def _enter(self, actor: Actor, conversation_id: ConversationId) -> Participant:

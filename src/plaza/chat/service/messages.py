@@ -105,7 +105,7 @@ class MessageService(Service):
         self, actor: Actor, conversation_id: ConversationId, message: NewMessage
     ) -> ServiceResult[SentMessage]:
         """`send` for a person, who may not flood. Nothing is awaited before the draft is in its lane, so that order is kept."""
-        self.limits.count("chat.flood", str(actor.user_id), self.settings.flood)
+        self.limits.count("chat.flood", actor.user_id, self.settings.flood)
         draft = MessageDraft(
             sender_id=UserId(actor.user_id),
             conversation_id=conversation_id,

@@ -90,7 +90,7 @@ class ReportService(Service):
     @flow(create, RateLimited)
     async def report(self, actor: Actor, new: NewReport) -> ServiceResult[tuple[ReportReceipt, bool]]:
         """`create` for a person, who may not fill the queue."""
-        self.limits.count("chat.report", str(actor.user_id), self.settings.reporting)
+        self.limits.count("chat.report", actor.user_id, self.settings.reporting)
         return await self.create(actor, new)
 
     @command(InvalidCursor)

@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from litestar.datastructures import MutableScopeHeaders
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -78,16 +77,15 @@ class RequestLimits:
 
     async def _counted(self, options: Mapping[str, Any], scope: Scope, receive: Receive, send: Send) -> None:
         actor: Actor | None = scope.get("actor")  # type: ignore[assignment] # set by Authentication
-        ip = network_of(client_ip(scope))
         settings = self.limits.settings
         if actor is None:
-            window = self.limits.count("anonymous", ip, settings.anonymous)
+            window = self.limits.count("anonymous", network_of(client_ip(scope)), settings.anonymous)
         elif actor.api_key_id is not None:
-            window = self.limits.count("api-key", str(actor.api_key_id), settings.api_key)
+            window = self.limits.count("api-key", actor.api_key_id, settings.api_key)
         else:
-            window = self.limits.count("signed-in", str(actor.user_id), settings.signed_in)
+            window = self.limits.count("signed-in", actor.user_id, settings.signed_in)
         for route in options.get("limits", ()):
-            key = str(actor.user_id) if route.by == "user" and actor is not None else ip
+            key = str(actor.user_id) if route.by == "user" and actor is not None else network_of(client_ip(scope))
             if route.credential:
                 await self.limits.hit(route.name, key, route.limit)
             else:
@@ -98,9 +96,11 @@ class RequestLimits:
 def _told(send: Send, window: Window) -> Send:
     async def wrapped(message: Message) -> None:
         if message["type"] == "http.response.start":
-            headers = MutableScopeHeaders.from_message(message)
-            headers["RateLimit-Policy"] = f'"default";q={window.limit};w={window.window_s}'
-            headers["RateLimit"] = f'"default";r={window.remaining};t={window.reset_s}'
+            told = (
+                (b"ratelimit-policy", b'"default";q=%d;w=%d' % (window.limit, window.window_s)),
+                (b"ratelimit", b'"default";r=%d;t=%d' % (window.remaining, window.reset_s)),
+            )
+            message = {**message, "headers": [*message["headers"], *told]}
         await send(message)
 
     return wrapped

@@ -28,6 +28,12 @@ class Client(msgspec.Struct, frozen=True):
 class PlazaRequest(Request[Any, Any, Any]):
     """Refuses U+0000, which PostgreSQL cannot store; reads an absent body of a POST as an empty object."""
 
+    @property
+    def content_length(self) -> int | None:
+        """The library would make a dictionary of all headers for it."""
+        given = header(self.scope, b"content-length")
+        return int(given) if given.isdecimal() else super().content_length
+
     async def body(self) -> bytes:
         body = await super().body()
         if not body and self.scope["method"] == "POST":
@@ -45,6 +51,14 @@ class PlazaRequest(Request[Any, Any, Any]):
             raise ValidationFailed("The body is not UTF-8.") from error
         except SerializationException as error:
             raise ValidationFailed("The body is not JSON.") from error
+
+
+def header(scope: Any, wanted: bytes) -> str:
+    """Of those with this name (in lower case) the first; empty where there is none."""
+    for name, value in scope["headers"]:
+        if name == wanted:
+            return str(value, "latin-1")
+    return ""
 
 
 def provide_client(request: Request[Any, Any, Any]) -> Client:
