@@ -28,6 +28,7 @@ VIEWS = {
     "audit": "audit.read",
     "deliveries": "deliveries.read",
     "conversations": "conversations.read",
+    "reports": "reports.read",
     "jobs": "jobs.read",
     "dead-letters": "jobs.read",
 }

@@ -16,7 +16,9 @@ from plaza.chat.service.reports import ReportService
 from plaza.core.actor import Actor
 from plaza.core.db import PageRequest
 from plaza.core.ratelimit import RateLimits
+from plaza.domain_events.identity import UserId
 from plaza.identity import StaffService
+from tests.admin.builders import a_visitor, fields, keys
 from tests.chat.builders import Chat, code_of
 from tests.chat.lines import line, settled
 from tests.identity.builders import Person
@@ -136,6 +138,31 @@ async def test_staff_ban_whoever_was_reported(plaza: Stage, chat: Chat) -> None:
     assert await resolve(chat, staff, id, ReportAction.BAN) == ""
     view = (await plaza[StaffService].view(bob.user_id)).unwrap()  # type: ignore[arg-type] # an actor's id is a user's
     assert (view.status, view.ban_reason) == ("banned", "unkind")
+
+
+async def test_staff_do_the_same_on_their_site(plaza: Stage, chat: Chat) -> None:
+    ada, bob = await chat.people("Ada", "Bob")
+    talk = await chat.direct(ada, bob)
+    said = [await chat.say(bob, talk, text) for text in ("one", "two")]
+    for subject in ({"message_id": said[0].id}, {"message_id": said[1].id}, {"user_id": bob.user_id}):
+        assert await report(chat, ada, **subject) == ""
+    first, second, third = await queue(chat)
+    visitor = await a_visitor(plaza)
+    shown = fields(await visitor.see("/reports/detail", pk=first.id))
+    assert (shown["state"], shown["reason"], shown["content"]) == ("open", "unkind", "one")
+    assert keys(await visitor.see("/reports/list", state="open")) == [str(each.id) for each in (third, second, first)]
+    assert "action-delete-message" not in await visitor.see("/reports/detail", pk=third.id)
+
+    for one, action in ((first, "delete-message"), (second, "close"), (third, "ban")):
+        assert (await visitor.do("reports", action, one.id)).status_code == 303
+    assert [(each.action, each.resolved_by) for each in await queue(chat, ReportState.RESOLVED)] == [
+        (action, visitor.person.id) for action in ("delete_message", "none", "ban")
+    ]
+    assert [each.content for each in await chat.history(ada, talk)] == ["", "two"]
+    view = (await plaza[StaffService].view(UserId(bob.user_id))).unwrap()
+    assert view.status == "banned"
+    assert keys(await visitor.see("/reports/list", state="open")) == []
+    assert "action-close" not in await visitor.see("/reports/detail", pk=first.id)
 
 
 async def test_what_cannot_be_done_about_a_report(plaza: Stage, chat: Chat) -> None:

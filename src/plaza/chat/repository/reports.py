@@ -16,6 +16,22 @@ from plaza.core.db import Repository
 from plaza.domain_events.chat import ConversationId, MessageId
 from plaza.domain_events.identity import UserId
 
+# What staff see: what was reported, as it stood then, and why.
+REPORTS_FOR_STAFF = select(
+    Report.id,
+    Report.state,
+    Report.reason,
+    Report.content,
+    Report.reporter_id,
+    Report.reported_id,
+    Report.conversation_id,
+    Report.message_id,
+    Report.created_at,
+    Report.action,
+    Report.resolved_by,
+    Report.resolved_at,
+)
+
 
 class NewRow(TypedDict):
     id: UUID
