@@ -83,5 +83,5 @@ context = Context(
     jobs=(jobs.forget_presence, jobs.send_scheduled),
     personal_data=ChatData,
     api_background=(PresenceService, DeliveryService),
-    declares=(*PERMISSIONS, admin.CONVERSATIONS),
+    declares=(*PERMISSIONS, admin.CONVERSATIONS, admin.REPORTS),
 )
