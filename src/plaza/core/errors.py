@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from plaza.core.result import DomainError
 
 
@@ -54,7 +56,7 @@ class MfaEnrolmentRequired(DomainError):
 
 
 class Waitlisted(DomainError):
-    """You are on the waitlist: only your own profile is open until it is your turn."""
+    """You are on the waitlist: until it is your turn only what is your own is open: profile, sessions, export, leaving."""
 
     code, status = "WAITLISTED", 403
 
@@ -101,10 +103,25 @@ class IdempotencyKeyReused(DomainError):
     code, status = "IDEMPOTENCY_KEY_REUSED", 422
 
 
+class Window(msgspec.Struct, frozen=True):
+    """Of a rate limit: so many in so many seconds; `reset_s` seconds from now it ends."""
+
+    limit: int
+    window_s: int
+    remaining: int
+    reset_s: int
+
+
 class RateLimited(DomainError):
     """Too many requests: wait for the seconds that Retry-After names."""
 
     code, status = "RATE_LIMITED", 429
+
+    def __init__(
+        self, detail: str | None = None, *, retry_after: float | None = None, window: Window | None = None
+    ) -> None:
+        super().__init__(detail, retry_after=retry_after)
+        self.window = window
 
 
 class InternalError(DomainError):

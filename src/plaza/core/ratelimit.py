@@ -9,6 +9,7 @@ Limits are spelled as the `limits` library reads them: "10/minute", "30 per 10 s
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from functools import cache
 from typing import Any
@@ -22,7 +23,7 @@ from limits.aio.strategies import MovingWindowRateLimiter
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from plaza.core.errors import RateLimited, Unavailable
+from plaza.core.errors import RateLimited, Unavailable, Window
 
 log = structlog.get_logger(__name__)
 
@@ -39,15 +40,6 @@ class RateLimitSettings(msgspec.Struct, frozen=True):
                 parse(getattr(self, name))
             except ValueError:
                 raise ValueError(f"{name} must read like 120/minute") from None
-
-
-class Window(msgspec.Struct, frozen=True):
-    """`reset_s` seconds from now the window ends."""
-
-    limit: int
-    window_s: int
-    remaining: int
-    reset_s: int
 
 
 class _Count:
@@ -81,7 +73,7 @@ class RateLimits:
         used = count.settled + count.unsettled + 1
         reset = count.ends_at - now
         if used > item.amount and self.settings.enabled:
-            raise RateLimited(retry_after=reset)
+            raise _refusal(item, reset)
         count.unsettled += 1
         return Window(item.amount, window_s, max(0, item.amount - used), max(1, round(reset)))
 
@@ -96,7 +88,7 @@ class RateLimits:
             stats = await self._strict.get_window_stats(item, name, key)
         except (RedisError, OSError) as error:
             raise Unavailable(retry_after=1) from error
-        raise RateLimited(retry_after=max(1.0, stats.reset_time - time.time()))
+        raise _refusal(item, stats.reset_time - time.time())
 
     async def run(self) -> None:
         """Settles once a second, until cancelled."""
@@ -125,6 +117,11 @@ class RateLimits:
 
 def _spelled(counted: tuple[object, ...]) -> str:
     return f"plaza:count:{':'.join(map(str, counted))}"
+
+
+def _refusal(item: RateLimitItem, reset: float) -> RateLimited:
+    wait = max(1.0, reset)
+    return RateLimited(retry_after=wait, window=Window(item.amount, item.get_expiry(), 0, math.ceil(wait)))
 
 
 @cache

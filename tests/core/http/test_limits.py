@@ -51,6 +51,19 @@ async def test_beyond_the_limit_a_problem_tells_when_to_come_back(plaza: Stage) 
     assert (problem["code"], problem["status"]) == ("RATE_LIMITED", 429)
     assert problem["correlation_id"] == refused.headers["x-request-id"] == "too-often"
     assert 1 <= int(refused.headers["Retry-After"]) <= DAY
+    quota, window_s, left, reset_s = told(refused)
+    assert (quota, window_s, left) == (3, DAY, 0)
+    assert abs(reset_s - int(refused.headers["Retry-After"])) <= 1
+
+
+async def test_a_tighter_limit_of_a_credential_tells_of_its_own_window(plaza: Stage) -> None:
+    async with callers(plaza, **LIMITS | {"PLAZA_RATE_LIMIT_ANONYMOUS": "1000/day"}) as api:
+        for _ in range(11):
+            refused = await api.at().post(
+                "/api/v1/auth/login", json={"identifier": "ada@example.com", "password": "x" * 12}
+            )
+    assert refused.status_code == 429
+    assert told(refused)[:3] == (10, 60, 0)
 
 
 async def test_nobody_in_particular_is_counted_by_address(plaza: Stage) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Literal, Protocol
 
 from litestar.enums import ScopeType
@@ -12,11 +13,11 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from plaza.core.actor import Actor
 from plaza.core.composition import Parts
-from plaza.core.errors import RateLimited
-from plaza.core.http.problems import send_problem
+from plaza.core.errors import RateLimited, Window
+from plaza.core.http.problems import headers_of_window, send_problem
 from plaza.core.http.request import client_ip, read_body, replayed
 from plaza.core.origin import network_of
-from plaza.core.ratelimit import RateLimits, Window
+from plaza.core.ratelimit import RateLimits
 
 UNLIMITED = {"unlimited": True}
 
@@ -94,13 +95,14 @@ class RequestLimits:
 
 
 def _told(send: Send, window: Window) -> Send:
+    """A refusal further in may have told of its own window already."""
+    told = [(name.lower().encode(), value.encode()) for name, value in headers_of_window(window).items()]
+
     async def wrapped(message: Message) -> None:
         if message["type"] == "http.response.start":
-            told = (
-                (b"ratelimit-policy", b'"default";q=%d;w=%d' % (window.limit, window.window_s)),
-                (b"ratelimit", b'"default";r=%d;t=%d' % (window.remaining, window.reset_s)),
-            )
-            message = {**message, "headers": [*message["headers"], *told]}
+            given = list(message["headers"])
+            if message["status"] != HTTPStatus.TOO_MANY_REQUESTS or all(name != b"ratelimit" for name, _ in given):
+                message = {**message, "headers": [*given, *told]}
         await send(message)
 
     return wrapped

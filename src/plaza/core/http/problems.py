@@ -23,8 +23,10 @@ from plaza.core.errors import (
     MethodNotAllowed,
     NotFound,
     PayloadTooLarge,
+    RateLimited,
     Unavailable,
     ValidationFailed,
+    Window,
 )
 from plaza.core.result import DomainError
 
@@ -67,9 +69,19 @@ def headers_of(error: DomainError) -> dict[str, str]:
     headers = {}
     if error.retry_after is not None:
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
+    if isinstance(error, RateLimited) and error.window is not None:
+        headers |= headers_of_window(error.window)
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return headers
+
+
+def headers_of_window(window: Window) -> dict[str, str]:
+    """As draft-ietf-httpapi-ratelimit-headers spells them."""
+    return {
+        "RateLimit-Policy": f'"default";q={window.limit};w={window.window_s}',
+        "RateLimit": f'"default";r={window.remaining};t={window.reset_s}',
+    }
 
 
 def as_domain_error(error: Exception) -> DomainError:
