@@ -119,6 +119,26 @@ async def test_who_came_by_phone_proves_it_by_another_code(plaza: Stage, open_wi
     await is_changed(nora, sessions=1)
 
 
+async def test_the_other_windows_of_the_browser_go_on_with_the_newer_session(
+    plaza: Stage, open_window: OpenWindow
+) -> None:
+    nora = await account_of(plaza, open_window)
+    nora.watch.expect("40[13] .*/password/change")
+    front = await nora.page.context.new_page()
+    await front.goto("/")
+    await expect(front.get_by_test_id("connection")).to_have_attribute("data-state", "online")
+    plaza.clock.advance(timedelta(minutes=11))
+    confirm = await change_password(nora)
+    await confirm.get_by_test_id("field-password").fill(PASSWORD)
+    async with front.expect_response("**/ws-ticket"):  # its socket ended with the session
+        await confirm.get_by_test_id("submit").click()
+    await nora.part("ask").get_by_test_id("field-old").fill(PASSWORD)
+    await nora.part("ask").get_by_test_id("submit").click()
+    await is_changed(nora, sessions=1)
+    await expect(front.get_by_test_id("connection")).to_have_attribute("data-state", "online")
+    await expect(front.get_by_test_id("login-email")).to_be_hidden()
+
+
 async def test_who_does_not_prove_it_changes_nothing(plaza: Stage, open_window: OpenWindow) -> None:
     nora = await account_of(plaza, open_window)
     nora.watch.expect("403 .*/password/change")

@@ -44,6 +44,35 @@ async def test_replies_are_live_in_the_panel_counted_at_their_root_and_quoted_in
     await expect(ada.part("composer")).to_be_focused()
 
 
+async def test_half_a_reply_waits_at_its_message_over_a_reload_until_it_is_sent(ada: Window) -> None:
+    await ada.open("Plaza tour")
+    await ada.act(ROOT, "action-thread")
+    reply = ada.part("reply")
+    await reply.press_sequentially("@Gra")
+    await reply.press("Enter")
+    await reply.press_sequentially("what if")
+    await expect(reply).to_have_value("@Grace Hopper what if")
+    await reply.press("Escape")
+    await expect(ada.part("panel")).to_be_hidden()
+    await expect(ada.part("composer")).to_have_value("")
+    await ada.act(ROOT, "action-thread")
+    await expect(reply).to_have_value("@Grace Hopper what if")
+
+    await ada.page.reload()
+    await expect(reply).to_have_value("@Grace Hopper what if")
+    await ada.part("reply-send").click()
+    await expect(ada.part("thread-replies").get_by_test_id("message-text")).to_have_text(["@Grace Hopper what if"])
+    await expect(reply).to_have_value("")
+    await ada.page.reload()
+    await expect(ada.part("thread-replies").get_by_test_id("message-text")).to_have_count(1)
+    await expect(reply).to_have_value("")
+
+    await reply.fill("unsaid")
+    await ada.log_out()
+    await ada.is_logged_out("You are logged out.")
+    assert "unsaid" not in await ada.page.evaluate("() => JSON.stringify(sessionStorage)")
+
+
 async def test_a_thread_takes_the_whole_of_a_phone_and_back_leads_out_of_it(
     demo: None, open_window: OpenWindow
 ) -> None:

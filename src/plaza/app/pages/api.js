@@ -35,6 +35,7 @@ export class Api extends EventTarget {
   #expiresAt = 0;
   #refreshToken = null;
   #refreshing = null;
+  #ahead = 0;
   #separate;
 
   constructor({ separate = false } = {}) {
@@ -56,10 +57,11 @@ export class Api extends EventTarget {
 
   /**
    * A way in: the name of a route that answers with a token pair, or refuses with MFA_REQUIRED. The session that this
-   * window has ends with it, unless it is entered `asStranger`.
+   * window has ends with it, unless it is entered `asStranger`; other windows that hear of that wait for the new one.
    */
   async enter(route, body, { asStranger = false } = {}) {
-    return this.#keep(await this.#tokenRoute(route, body, asStranger ? null : this.#accessToken));
+    const token = asStranger ? null : this.#accessToken;
+    return this.#keep(await this.#exclusive(() => this.#tokenRoute(route, body, token)));
   }
 
   /** Goes on with the newest session of this browser: another window may have made it. */
@@ -105,6 +107,9 @@ export class Api extends EventTarget {
     }
   }
 
+  /** The server's time in milliseconds, to a second or so, however wrong the clock of this device is. */
+  now = () => Date.now() + this.#ahead;
+
   async socketTicket() {
     return (await this.#authorized("POST", `${AUTH}/ws-ticket`, {})).ticket;
   }
@@ -126,7 +131,7 @@ export class Api extends EventTarget {
     }
   }
 
-  /** One refresh at a time in this window, and among all windows where the browser has locks. */
+  /** One refresh at a time in this window, and one change of the cookie among all windows where the browser has locks. */
   #refresh() {
     this.#refreshing ??= this.#exclusive(() => this.#rotate()).finally(() => {
       this.#refreshing = null;
@@ -135,7 +140,7 @@ export class Api extends EventTarget {
   }
 
   #exclusive(work) {
-    return this.#separate || !navigator.locks ? work() : navigator.locks.request("plaza-refresh", work);
+    return this.#separate || !navigator.locks ? work() : navigator.locks.request("plaza-session", work);
   }
 
   async #rotate() {
@@ -189,6 +194,7 @@ export class Api extends EventTarget {
         message: "Plaza cannot be reached. Check your connection and try again.",
       });
     }
+    this.#ahead = (Date.parse(response.headers.get("Date")) || Date.now()) - Date.now();
     const answer = await response.json().catch(() => null);
     if (response.ok) return answer;
     throw new ApiError({

@@ -18,6 +18,7 @@ import { mountPeoplePanel } from "./people-panel.js";
 import { mountPinsPanel } from "./pins-panel.js";
 import { Presence } from "./presence.js";
 import { mountRepliesPanel } from "./replies-panel.js";
+import { ReplyDrafts } from "./reply-drafts.js";
 import { go, route } from "./route.js";
 import { mountSaved } from "./saved.js";
 import { mountSearch } from "./search.js";
@@ -86,7 +87,7 @@ function enter(user) {
   const lifetime = new AbortController();
   const { signal } = lifetime;
   const chat = chatApi(api);
-  const connection = new RealtimeConnection(() => api.socketTicket());
+  const connection = new RealtimeConnection({ ticket: () => api.socketTicket(), renew: () => api.renew() });
   const outbox = new Outbox(me.id, async ({ conversation_id, client_id, parent_id, content }) => {
     const ack = await connection.request({ type: "message.send", conversation_id, client_id, parent_id, content });
     store.acknowledge(ack.message);
@@ -96,6 +97,7 @@ function enter(user) {
   const presence = new Presence(chat, connection);
   const blocks = new Blocks(known);
   const drafts = new Drafts(known);
+  const replyDrafts = new ReplyDrafts(me.id);
   const typing = new Typing(connection, store);
   const people = peopleActions({ ...known, blocks });
 
@@ -103,7 +105,7 @@ function enter(user) {
   showConnection(connection, signal);
   mountEmojiPicker(signal);
   walkable(byId("context-menu"), signal);
-  const parts = { ...known, outbox, presence, blocks, drafts, typing, people, go, lookup: api.lookup, signal };
+  const parts = { ...known, outbox, presence, blocks, drafts, replyDrafts, typing, people, go, lookup: api.lookup, signal };
   const search = mountSearch(parts);
   const sidebar = mountSidebar(parts);
   const thread = mountThread({ ...parts, search });
@@ -128,6 +130,7 @@ function enter(user) {
   byId("menu-outbox").hidden = demo === null;
   byId("logout").addEventListener("click", async () => {
     outbox.clear();
+    replyDrafts.clear();
     connection.stop(); // or the end of the session, which the socket hears of first, would look like somebody else's doing
     await api.logout().catch(() => {}); // out of reach or over already: it ends here in any case
     location.hash = "#/";

@@ -10,6 +10,7 @@ export function chatApi(api) {
   const message = ({ conversation_id: conversationId, id }) => `${at(conversationId)}/messages/${id}`;
 
   return {
+    now: () => api.now(),
     conversations: (cursor = null) => get("conversations", { limit: 30, cursor }),
     conversation: (id) => get(at(id)),
     createConversation: (body) => post("conversations", body),

@@ -3,7 +3,7 @@
 import { ask } from "./ask.js";
 import { pickEmoji } from "./emoji-picker.js";
 import { openMenu } from "./menu.js";
-import { editMessage } from "./message-editor.js";
+import { editMessage, isEditable } from "./message-editor.js";
 import { mentionable, toIds, toNames } from "./mentions.js";
 import { messageText } from "./format.js";
 import { showHistory, showReactions, showReceipts } from "./message-details.js";
@@ -11,7 +11,7 @@ import { toast, trying } from "./toast.js";
 
 /**
  * `list` holds the messages' nodes, `find(id)` gives what is known of one. `reveal(id)` shows one of somebody blocked.
- * `afterwards()` puts the focus where writing goes on. Gives {edit(id)}: whether there was something to edit.
+ * `afterwards()` puts the focus where writing goes on. Gives {editLast(messages)}: whether the own last one was to be edited.
  */
 export function mountMessageActions({
   store, api, outbox, people, go, list, find, conversation, reveal, afterwards, signal, thread = false,
@@ -21,7 +21,7 @@ export function mountMessageActions({
   function edit(id) {
     const message = find(id);
     const node = nodeOf(id);
-    if (!message || !node || message.deleted_at) return false;
+    if (!message || !node || message.deleted_at) return false; // gone while the menu was open
     const persons = mentionable(conversation(), store.me);
     const ids = new Set(message.mentions);
     node.classList.add("editing");
@@ -33,6 +33,11 @@ export function mountMessageActions({
       },
     });
     return true;
+  }
+
+  function editLast(messages) {
+    const mine = messages?.findLast((each) => each.sender_id === store.me.id && each.type === "text" && !each.deleted_at);
+    return mine !== undefined && isEditable(mine, api.now()) && edit(mine.id);
   }
 
   const react = (message, emoji) => trying(async () => {
@@ -71,7 +76,7 @@ export function mountMessageActions({
     const runsIt = kind === "group" && my.role !== "member";
     const isPersons = !isMine && message.sender_id !== null;
     openMenu(anchor, "More about this message", [
-      isMine && { label: "Edit", testId: "action-edit", work: () => edit(message.id) },
+      isMine && isEditable(message, api.now()) && { label: "Edit", testId: "action-edit", work: () => edit(message.id) },
       { label: message.pinned ? "Unpin" : "Pin for everybody", testId: "action-pin", work: () => pin(message) },
       { label: message.saved ? "Remove from saved" : "Save for later", testId: "action-save", work: () => save(message) },
       { label: "Copy text", testId: "action-copy", work: () => trying(() => copy(message)) },
@@ -124,5 +129,5 @@ export function mountMessageActions({
     more.click();
   }, { signal });
 
-  return { edit };
+  return { editLast };
 }

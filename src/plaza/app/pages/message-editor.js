@@ -3,6 +3,14 @@
 import { clone, part } from "./dom.js";
 import { growing, isSending } from "./text-field.js";
 
+/** The server's rules; where an installation has others, its refusal is what counts. */
+const EDITABLE_FOR_MS = 900_000;
+const MOST_EDITS = 10;
+
+/** Whether its writer may still edit it, at the server's time `now`. */
+export const isEditable = (message, now) =>
+  !message.deleted_at && message.edit_count < MOST_EDITS && now - Date.parse(message.created_at) <= EDITABLE_FOR_MS;
+
 /** `save(content)` may refuse; its reason is shown and the text stays. `done()` is called when the editor is gone. */
 export function editMessage(node, content, { save, done }) {
   if (node.querySelector(".editor")) return;

@@ -12,13 +12,12 @@ import { batched, delayed } from "./schedule.js";
 const COUNTDOWN_MS = 1_000;
 
 export function mountRepliesPanel(parts) {
-  const { store, api, outbox, blocks, typing, connection, signal } = parts;
+  const { store, api, outbox, blocks, typing, connection, replyDrafts, signal } = parts;
   const rootList = byId("thread-root");
   const list = byId("thread-replies");
   const scroller = byId("thread-scroller");
   const focus = mountMessageFocus(list, signal);
   const revealed = new Set();
-  const texts = new Map(); // half a reply, by the message that it answers
   let conversation = null;
   let root = null;
   let replies = null;
@@ -35,13 +34,10 @@ export function mountRepliesPanel(parts) {
       typing.stop(conversation.id);
     },
     written(text) {
-      texts.set(root.id, text);
+      replyDrafts.write(root.id, text);
       if (text.trim() !== "") typing.say(conversation.id);
     },
-    onUp() {
-      const mine = replies.items?.findLast((each) => each.sender_id === store.me.id && !each.deleted_at);
-      return mine !== undefined && actions.edit(mine.id);
-    },
+    onUp: () => actions.editLast(replies.items),
   });
   const acting = {
     ...parts,
@@ -78,7 +74,13 @@ export function mountRepliesPanel(parts) {
 
   async function load(rootId) {
     const mine = replies;
+    const text = replyDrafts.of(rootId);
     try {
+      if (text.includes("<@") && !conversation.participants) {
+        await store.loadParticipants(conversation); // or those whom it mentions would have no names
+        if (mine !== replies) return;
+        composer.show(text);
+      }
       root = conversation.history.find(rootId) ?? await api.message(conversation.id, rootId);
       render();
       await mine.all((cursor) => api.replies(root, cursor));
@@ -136,7 +138,7 @@ export function mountRepliesPanel(parts) {
       replies = new Replies(store.me.id, rootId);
       rootList.replaceChildren();
       list.replaceChildren();
-      composer.show(texts.get(rootId) ?? "");
+      composer.show(replyDrafts.of(rootId));
       load(rootId);
     },
     close() {

@@ -24,11 +24,13 @@ export class FrameError extends Error {
 
 /**
  * States: connecting, online, reconnecting, displaced (this window's socket made room for a newer one), stopped.
- * `ticket()` gives a fresh single-use ticket for each attempt. Fires `state`, `ready`, `frame` and `ended` events.
+ * `ticket()` gives a fresh single-use ticket for each attempt. `renew()` takes up the newest session of this browser, for
+ * when another window has replaced the one that there was; it throws where there is none. Fires `state`, `ready`, `frame` and `ended` events.
  */
 export class RealtimeConnection extends EventTarget {
   state = "stopped";
   #ticket;
+  #renew;
   #socket = null;
   #attempt = 0;
   #failures = 0;
@@ -41,9 +43,10 @@ export class RealtimeConnection extends EventTarget {
   #lastRef = 0;
   #lifetime = null;
 
-  constructor(ticket) {
+  constructor({ ticket, renew }) {
     super();
     this.#ticket = ticket;
+    this.#renew = renew;
   }
 
   start() {
@@ -157,7 +160,7 @@ export class RealtimeConnection extends EventTarget {
     const early = this.#failures === 0;
     this.#discard();
     if (code === CLOSE.sessionEnded) {
-      this.#end("Your session ended. Please log in again.");
+      this.#goOn();
     } else if (code === CLOSE.displaced) {
       this.#become("displaced");
     } else {
@@ -166,6 +169,20 @@ export class RealtimeConnection extends EventTarget {
       else if (early && (code === CLOSE.badTicket || code === CLOSE.slowReader)) delay = 0;
       this.#retryIn(delay);
     }
+  }
+
+  async #goOn() {
+    this.#become("reconnecting");
+    const attempt = this.#attempt;
+    try {
+      await this.#renew();
+    } catch (error) {
+      if (attempt !== this.#attempt) return;
+      if (error.status === 401) this.#end(error.message);
+      else this.#retryIn(this.#backoff());
+      return;
+    }
+    if (attempt === this.#attempt) this.#connect();
   }
 
   #discard() {

@@ -52,10 +52,7 @@ export function mountThread(parts) {
       if (text.trim() === "") typing.stop(open.id);
       else typing.say(open.id);
     },
-    onUp() {
-      const mine = open.history.items?.findLast((each) => each.sender_id === store.me.id && each.type === "text" && !each.deleted_at);
-      return mine !== undefined && actions.edit(mine.id);
-    },
+    onUp: () => actions.editLast(open.history.items),
   });
   const actions = mountMessageActions({
     ...parts,
