@@ -41,13 +41,13 @@ Batch = Callable[[S, Sequence[A]], Awaitable[Sequence[ServiceResult[T]]]]
 
 
 class _Lanes(Generic[A, T]):
-    """One lane writes what waits, so that batches are as large as they can be.
+    """As few lanes as will do, so that batches are large.
 
-    A batch that is not back after PATIENCE_S waits for somebody who holds one of its rows: another lane opens for what has nothing to do
-    with it.
+    A batch that is not back after PATIENCE_S waits for the disk, or for somebody who holds one of its rows: another lane opens for what
+    has nothing to do with it. (32 senders into 64 conversations, on a disk that is slow: 0.56 of the floor with one lane, 0.82 so.)
     """
 
-    PATIENCE_S = 0.1
+    PATIENCE_S = 0.01
 
     def __init__(
         self, run: Callable[[Sequence[A]], Awaitable[Sequence[ServiceResult[T]]]], limit: int, lanes: int
