@@ -42,6 +42,7 @@ Body = dict[str, Any]
 class Somebody:
     email: str
     phone: str
+    username: str
 
 
 @dataclass(frozen=True)
@@ -84,9 +85,9 @@ class Asking:
 
 def enumeration(environment: Environment, samples: int) -> list[Arms]:
     people = environment.group(200, "Known").people
-    known = [Somebody(person.email, f"+1201555{n:04d}") for n, person in enumerate(people)]
+    known = [Somebody(person.email, f"+1201555{n:04d}", f"known-{n:04d}") for n, person in enumerate(people)]
     set_password(environment.database_url, [each.email for each in known])
-    asyncio.run(_give_phones_and_keys(environment.database_url, people, known))
+    asyncio.run(_give_names_and_keys(environment.database_url, people, known))
     asking = Asking(environment.api_port)
     signature = base64.b64encode(_key().sign(b"something else", ec.ECDSA(SHA256()))).decode()
 
@@ -96,6 +97,7 @@ def enumeration(environment: Environment, samples: int) -> list[Arms]:
     routes: dict[str, tuple[str, Callable[[Somebody], Body]]] = {
         "login, by e-mail": ("/login", lambda s: {"identifier": s.email, "password": "not the password"}),
         "login, by phone": ("/login", lambda s: {"identifier": s.phone, "password": "not the password"}),
+        "login, by username": ("/login", lambda s: {"identifier": s.username, "password": "not the password"}),
         "registration, by e-mail": ("/registration", lambda s: {"email": s.email, "password": PASSWORD}),
         "registration, by phone": ("/registration", lambda s: {"phone": s.phone, "password": PASSWORD}),
         "a new code by mail": ("/resend-email", lambda s: {"email": s.email}),
@@ -117,7 +119,7 @@ def _arms(
     times: tuple[list[float], list[float]] = ([], [])
     answers: tuple[set[str], set[str]] = (set(), set())
     for n in range(samples + 5):
-        pair = (known[n % len(known)], Somebody(f"{uuid4().hex[:12]}@example.com", f"+1201556{n:04d}"))
+        pair = (known[n % len(known)], _stranger(n))
         for arm in random.sample((0, 1), 2):
             body = made(pair[arm])
             begun = time.perf_counter()
@@ -129,6 +131,10 @@ def _arms(
     return Arms(name, times, answers)
 
 
+def _stranger(n: int) -> Somebody:
+    return Somebody(f"{uuid4().hex[:12]}@example.com", f"+1201556{n:04d}", f"stray-{n:04d}")
+
+
 def _shown(body: Body) -> str:
     """Without what is random in every answer, but with its length."""
     body.pop("correlation_id", None)
@@ -138,13 +144,17 @@ def _shown(body: Body) -> str:
     )
 
 
-async def _give_phones_and_keys(database_url: str, people: list[Person], known: list[Somebody]) -> None:
+async def _give_names_and_keys(database_url: str, people: list[Person], known: list[Somebody]) -> None:
     connection = await asyncpg.connect(**connect_arguments(database_url))
     phones = "update identity_user set phone = $2, phone_verified_at = now() where email = $1"
     keys = """insert into identity_device_key (id, user_id, device_name, public_key, created_at, version)
         values ($1, $2, 'Phone', $3, now(), 1)"""
     try:
         await connection.executemany(phones, [(each.email, each.phone) for each in known])
+        await connection.executemany(
+            "update identity_profile set username = $2 where user_id = $1",
+            [(person.id, each.username) for person, each in zip(people, known, strict=True)],
+        )
         await connection.executemany(keys, [(uuid7(), each.id, _public(_key())) for each in people])
     finally:
         await connection.close()

@@ -233,6 +233,9 @@ async def wrong_answers(plaza: Stage, http: httpx.AsyncClient) -> list[str]:
     )
     secured = {route for route, operation in operations.items() if operation["security"] == [{"bearer": []}]}
     assert secured == {route for route, access in lines.items() if not any("anybody" in each for each in access.words)}
+    either = {route for route, operation in operations.items() if operation["security"] == [{}, {"bearer": []}]}
+    assert either >= {route for route, access in lines.items() if "anybody without a token" in access.words}
+    assert {f"POST /api/v1/auth/{each}" for each in ("login", "logout", "phone/verify-code")} <= either
     return wrong
 
 

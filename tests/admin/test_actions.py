@@ -148,6 +148,24 @@ async def test_a_session_is_ended(plaza: Stage) -> None:
     assert await offered(visitor, "sessions", session) == set()
 
 
+async def test_a_session_that_has_expired_is_not_open(plaza: Stage) -> None:
+    visitor = await a_visitor(plaza)
+    person = await a_person(plaza, "ada@example.com")
+    (session,) = keys(await visitor.see("/sessions/list", user_id=person.id))
+    async with plaza.runtime.db.engine.begin() as connection:
+        expired = text("update identity_session set expires_at = now() - interval '1 second' where id = :id")
+        await connection.execute(expired, {"id": session})
+    assert fields(await visitor.see("/sessions/detail", pk=session))["open"] == "no"
+    assert await offered(visitor, "sessions", session) == set()
+
+
+async def test_with_a_deleted_account_there_is_nothing_to_do(plaza: Stage) -> None:
+    visitor = await a_visitor(plaza)
+    person = await a_person(plaza, "leaver@example.com")
+    assert (await plaza.client(person.pair.access_token).delete("/api/v1/auth/user")).status_code == 202
+    assert await offered(visitor, "users", person.id) == set()
+
+
 async def test_all_sessions_of_a_person_are_ended(plaza: Stage) -> None:
     visitor = await a_visitor(plaza)
     person = await a_person(plaza, "ada@example.com")

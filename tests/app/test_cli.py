@@ -58,6 +58,16 @@ async def test_users_create(command: CommandLine, plaza: Stage, client: httpx.As
     assert await rights(plaza) == {"ada@example.com": (True, False)}
 
 
+async def test_a_password_is_read_where_it_is_not_given(
+    command: CommandLine, plaza: Stage, client: httpx.AsyncClient
+) -> None:
+    script = "from plaza.app.cli import cli; cli(['users', 'create', '--email', 'ada@example.com'])"
+    made = await command.python("-c", script, reads="a long enough lantern\n")
+    assert made.status == 0, made.err
+    user = (await log_in(client, "ada@example.com", "a long enough lantern")).json()["user"]
+    assert user["id"] == made.out.strip()
+
+
 async def test_a_superuser_is_staff(command: CommandLine, plaza: Stage) -> None:
     words = ("users", "create", "--email", "ada@example.com", "--password", "a long enough lantern")
     assert (await command(*words, "--superuser")).status == 0

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import tomllib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -85,8 +87,13 @@ async def test_the_owner_hears_of_it(plaza: Stage) -> None:
     told = await mails_to(plaza, ada.email, at_least=2)
     assert {"made" in each["body"] for each in told} == {True, False}, "two mails, in whatever order they went out"
     assert all("Nightly" in each["body"] and key.key not in each["body"] for each in told)
-    rows = [*await audited(plaza, "identity.api_key_created"), *await audited(plaza, "identity.api_key_revoked")]
-    assert [(each.subject_id, each.after["prefix"]) for each in rows] == [(str(key.id), key.prefix)] * 2
+    (made,), (gone,) = (
+        await audited(plaza, "identity.api_key_created"),
+        await audited(plaza, "identity.api_key_revoked"),
+    )
+    assert made.subject_id == gone.subject_id == str(key.id)
+    assert (made.before, gone.after) == (None, None)
+    assert made.after["prefix"] == gone.before["prefix"] == key.prefix
 
 
 async def test_a_key_acts_for_its_owner_within_its_scopes(plaza: Stage) -> None:
@@ -121,7 +128,7 @@ async def test_a_key_reaches_neither_credentials_nor_staff_routes(plaza: Stage) 
 async def test_scopes_are_of_contexts_that_exist(plaza: Stage) -> None:
     ada = await somebody(plaza, "ada")
     assert {"chat:read", "chat:write", "identity:read", "identity:write"} <= plaza[ApiKeyService].scopes
-    for scope in ("chat", "chat:delete", "payments:read", "*", "", "CHAT:READ"):
+    for scope in ("chat", "chat:delete", "payments:read", "*", "", "CHAT:READ", "admin:read", "audit:write"):
         refused = await plaza[ApiKeyService].create(ada.actor, NewApiKey(name="x", scopes=["chat:read", scope]))
         assert code_of(refused) == "SCOPE_UNKNOWN", scope
     http = plaza.client(ada.pair.access_token)
@@ -130,6 +137,13 @@ async def test_scopes_are_of_contexts_that_exist(plaza: Stage) -> None:
     assert (await http.post(PATH, json={"name": "x", "scopes": offered})).status_code == 201
     assert (await http.post(PATH, json={"name": "x", "scopes": []})).json()["code"] == "VALIDATION_ERROR"
     assert [each["scopes"] for each in (await http.get(PATH)).json()["items"]] == [offered]
+
+
+def test_every_scope_that_a_key_may_have_reaches_a_route(stage: Stage) -> None:
+    table = tomllib.loads((Path(__file__).parents[1] / "authorization.toml").read_text())["routes"]
+    words = {word for line in table.values() for word in line.split(", ")}
+    reached = {word.removeprefix("key ") for word in words if word.startswith("key ")}
+    assert stage[ApiKeyService].scopes == reached
 
 
 @pytest.mark.parametrize("at", ["2999-01-01T00:00:00", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"])

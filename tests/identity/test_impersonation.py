@@ -172,7 +172,7 @@ async def test_it_is_not_the_persons_own_login(plaza: Stage) -> None:
     view = await started(plaza, helper, ada)
     own = (await plaza[SessionService].live(ada.actor, PageRequest())).unwrap().items
     assert [each.id for each in own] == [ada.actor.session_id]
-    seen = (await plaza[StaffService].open_sessions(ada.id)).unwrap()
+    seen = (await plaza[StaffService].open_sessions(ada.id, PageRequest())).unwrap().items
     assert (seen[0].id, seen[0].impersonator_id) == (view.session_id, helper.id)
     assert (await plaza[StaffService].view(ada.id)).unwrap().last_login_at == before
 

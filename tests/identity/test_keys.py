@@ -15,6 +15,7 @@ from plaza.core.errors import Unauthenticated
 from plaza.identity import KeyService, TokenService
 from plaza.identity.service.keys import KeyService as Keys
 from tests.identity.builders import a_person, is_accepted, logged_in
+from tests.identity.staff import audited
 from tests.support.clock import ManualClock
 from tests.support.stage import Stage, configuration_for
 from tests.support.statements import statements
@@ -69,6 +70,14 @@ async def test_the_private_half_is_sealed_and_not_published(keyless: Stage, clie
         [row] = (await connection.execute(text("select t::text from identity_signing_key t"))).scalars()
     assert secret not in row
     assert secret not in answer.text
+
+
+async def test_a_rotation_is_written_down(keyless: Stage) -> None:
+    first = (await keyless[KeyService].signing_key()).unwrap().kid
+    assert await audited(keyless, "identity.signing_key_rotated") == []
+    second = (await keyless[KeyService].rotate()).unwrap()
+    (entry,) = await audited(keyless, "identity.signing_key_rotated")
+    assert (entry.subject_id, entry.before, entry.after) == (second, {"kid": first}, {"kid": second})
 
 
 async def test_rotation_overlaps(keyless: Stage, clock: ManualClock) -> None:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextvars import Context
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from plaza.core.result import Failure
 from plaza.domain_events.identity import UserId
 from plaza.identity import SessionService
-from plaza.identity.models import EndReason
-from plaza.identity.service import CallerService, OutsideSessionService, UserService
-from tests.identity.builders import PASSWORD, a_person, is_told
+from plaza.identity.models import EndReason, User
+from plaza.identity.service import CallerService, Newcomers, OutsideSessionService, UserService
+from tests.identity.builders import PASSWORD, a_person, codes_to, is_told, jobs_done, mails_to, register, verify
 from tests.identity.issuer import (
     ORGANIZATION,
     actor_of,
@@ -26,6 +28,7 @@ from tests.identity.issuer import (
 )
 from tests.identity.outside import World, variables
 from tests.identity.provider import serving
+from tests.identity.staff import audited
 from tests.support.callers import callers
 from tests.support.stage import Stage
 
@@ -45,6 +48,9 @@ async def test_a_person_is_made_at_first_sight(world: World) -> None:
     assert dict(linked) == {"provider": "jwt:stytch", "provider_user_id": "member-live-1"}
     (vouched,) = await world.rows("select email_vouched_by, password_hash from identity_user")
     assert dict(vouched) == {"email_vouched_by": "jwt:stytch", "password_hash": None}
+    (opened,) = await audited(world.stage, "identity.account_opened")
+    assert (opened.actor_id, str(opened.user_id)) == (None, user["id"])
+    assert (opened.after["by"], opened.after["has_password"]) == ("jwt:stytch", False)
 
 
 async def test_from_then_on_they_are_known_by_their_name_there(world: World) -> None:
@@ -187,6 +193,40 @@ async def test_an_address_that_came_from_the_issuer_changes_with_it(world: World
     ]
     (entry,) = await world.rows("select before, after from audit_entry where action = 'identity.email_changed'")
     assert (entry["before"], entry["after"]) == ({"email": "ada@example.com"}, {"email": "countess@example.com"})
+    await is_told(world.stage, "ada@example.com", "Your e-mail address was changed")
+
+
+async def test_a_registration_that_nobody_proved_gives_way_to_it(world: World) -> None:
+    new = "countess@example.com"
+    await actor_of(world, token(world))
+    await register(world.stage, new)
+    (code,) = await codes_to(world.stage, new)
+    actor = await actor_of(world, token(world, session="s-2", email=new))
+    (row,) = await world.rows("select id, email from identity_user")
+    assert (row["id"], row["email"]) == (actor.user_id, new)
+    assert isinstance(await verify(world.stage, new, code), Failure)
+
+
+async def test_whoever_is_faster_to_an_address_has_it_and_nobody_is_kept_out(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else takes the address between the look and the change."""
+    new, newcomers = "countess@example.com", world[Newcomers]
+    await actor_of(world, token(world))
+    displaced_by = newcomers.displaced_by
+
+    async def slow(user_id: UserId, *, email: str | None = None, phone: str | None = None) -> User | None:
+        found = await displaced_by(user_id, email=email, phone=phone)
+        await asyncio.create_task(a_person(world.stage, new), context=Context())
+        return found
+
+    monkeypatch.setattr(newcomers, "displaced_by", slow)
+    answer = await me(world, token(world, session="s-2", email=new))
+    assert (answer.status_code, answer.json()["email"]) == (200, "ada@example.com")
+    assert not await world.rows("select 1 from audit_entry where action = 'identity.email_changed'")
+    await jobs_done(world.stage)
+    told = await mails_to(world.stage, "ada@example.com", at_least=0)
+    assert not any("was changed" in each["subject"] for each in told)
 
 
 async def test_an_address_that_was_proved_here_or_is_anothers_does_not(world: World) -> None:

@@ -59,10 +59,26 @@ async def test_a_passkey_is_made_and_opens_the_account(plaza: Stage, client: htt
     assert item["last_used_at"] is not None
     answer = await mine.patch(f"{PASSKEYS}/{item['id']}", json={"name": "Old phone"})
     assert answer.json() == {**item, "name": "Old phone"}
+    assert await audited(plaza, "identity.passkey_renamed") == 1
     assert (await mine.delete(f"{PASSKEYS}/{item['id']}")).status_code == 204
     assert (await mine.get(PASSKEYS)).json() == {"items": [], "next_cursor": None}
     assert outcome(await passkey_login(plaza, authenticator)) == "INVALID_CREDENTIALS"
     assert await audited(plaza, "identity.passkey_removed") == 1
+
+
+async def test_transports_are_told_once_each_and_not_without_end(plaza: Stage) -> None:
+    person, authenticator = await a_person(plaza), Authenticator()
+    mine = plaza.client(person.pair.access_token)
+
+    async def made(transports: list[str]) -> httpx.Response:
+        asked = (await mine.post(f"{PASSKEYS}/registration-options")).json()
+        credential = authenticator.create(asked["options"])
+        credential["response"]["transports"] = transports
+        return await mine.post(PASSKEYS, json={"challenge_id": asked["challenge_id"], "credential": credential})
+
+    refused = await made(["usb"] * 21)
+    assert (refused.status_code, refused.json()["code"]) == (400, "VALIDATION_ERROR")
+    assert (await made(["usb", "nfc", "usb", "carrier-pigeon"] * 5)).json()["transports"] == ["usb", "nfc"]
 
 
 async def test_what_is_asked_of_browsers(plaza: Stage) -> None:

@@ -26,6 +26,7 @@ from tests.identity.builders import (
     verify,
     wrong,
 )
+from tests.identity.staff import audited
 from tests.support.clock import ManualClock
 from tests.support.stage import Stage
 from tests.support.statements import statements
@@ -53,6 +54,9 @@ async def test_a_newcomer_signs_up_by_the_mailed_code(plaza: Stage, client: http
     assert pair["user"]["email_verified"] is True
     assert pair["user"]["status"] == "active"
     assert answer.headers["Cache-Control"] == "no-store"
+    (opened,) = await audited(plaza, "identity.account_opened")
+    assert (opened.actor_id, str(opened.user_id)) == (None, pair["user"]["id"])
+    assert opened.after == {"email": ADA, "phone": None, "by": "code", "has_password": True}
 
     async with plaza.client(pair["access_token"]) as signed_in:
         me = (await signed_in.get("/api/v1/auth/user")).json()

@@ -40,7 +40,7 @@ async def is_stale(tokens: TokenService, person: Person) -> bool:
 
 async def test_a_new_installation_has_the_roles_and_permissions_that_are_declared(plaza: Stage) -> None:
     """A permission that is new in the code is given to the built-in roles by the migration that comes with it."""
-    roles = {each.name: each for each in (await plaza[RoleService].all()).unwrap()}
+    roles = {each.name: each for each in (await plaza[RoleService].all()).unwrap().items}
     declared = plaza[RoleService].catalogue.values()
     assert sorted(roles) == BUILT_IN
     assert all(each.is_builtin for each in roles.values())
@@ -184,7 +184,7 @@ async def test_an_admin_cannot_make_an_admin_of_another_name(plaza: Stage) -> No
     patch = RolePatch(permissions=["users.roles"])
     assert code_of(await plaza[RoleService].change(admin.actor, "vendor", patch)) == "BEYOND_OWN_PERMISSIONS"
     assert code_of(await plaza[RoleService].change(admin.actor, "admin", patch)) == "BEYOND_OWN_PERMISSIONS"
-    assert [each.name for each in (await plaza[RoleService].all()).unwrap()] == BUILT_IN
+    assert [each.name for each in (await plaza[RoleService].all()).unwrap().items] == BUILT_IN
 
 
 async def test_nobody_changes_their_own_roles(plaza: Stage) -> None:
@@ -237,7 +237,7 @@ async def test_built_in_roles_stay_and_the_superuser_needs_no_permissions(plaza:
         code_of(await roles.change(boss.actor, "superuser", RolePatch(permissions=["users.read"]))) == "ROLE_BUILT_IN"
     )
     assert code_of(await roles.delete(boss.actor, "nobody")) == "ROLE_NOT_FOUND"
-    assert [each.name for each in (await roles.all()).unwrap()] == BUILT_IN
+    assert [each.name for each in (await roles.all()).unwrap().items] == BUILT_IN
 
 
 async def test_a_role_that_somebody_holds_is_not_removed(plaza: Stage) -> None:
@@ -248,7 +248,7 @@ async def test_a_role_that_somebody_holds_is_not_removed(plaza: Stage) -> None:
     assert code_of(await roles.delete(boss.actor, "greeter")) == "ROLE_IN_USE"
     (await roles.revoke(boss.actor, ada.id, "greeter")).unwrap()
     (await roles.delete(boss.actor, "greeter")).unwrap()
-    assert [each.name for each in (await roles.all()).unwrap()] == BUILT_IN
+    assert [each.name for each in (await roles.all()).unwrap().items] == BUILT_IN
     (gone,) = await audited(plaza, "identity.role_deleted")
     assert gone.before == {"name": "greeter", "description": "", "permissions": ["users.read"]}
 
@@ -276,14 +276,14 @@ async def test_roles_over_http(plaza: Stage) -> None:
     assert (unknown.status_code, unknown.json()["code"]) == (422, "PERMISSION_UNKNOWN")
     misshapen = await http.post("/api/v1/admin/roles", json={"name": "Other One"})
     assert (misshapen.status_code, misshapen.json()["code"]) == (400, "VALIDATION_ERROR")
-    listed = {each["name"]: each for each in (await http.get("/api/v1/admin/roles")).json()}
+    listed = {each["name"]: each for each in (await http.get("/api/v1/admin/roles")).json()["items"]}
     assert listed["greeter"]["holders"] == 1
     changed = await http.patch("/api/v1/admin/roles/greeter", json={"permissions": ["users.read", "users.ban"]})
     assert changed.json()["permissions"] == ["users.ban", "users.read"]
     (row,) = await audited(plaza, "identity.role_changed")
     assert (row.before["permissions"], row.after["permissions"]) == (["users.read"], ["users.ban", "users.read"])
     assert (row.actor_id, row.subject_id) == (boss.id, "greeter")
-    permissions = (await http.get("/api/v1/admin/permissions")).json()
+    permissions = (await http.get("/api/v1/admin/permissions")).json()["items"]
     assert {"name": "users.ban", "description": "Ban people, and lift bans"} in permissions
     assert (await http.delete("/api/v1/admin/roles/greeter")).json()["code"] == "ROLE_IN_USE"
 
@@ -295,7 +295,7 @@ async def test_a_refused_role_leaves_no_trace(plaza: Stage) -> None:
     refused = await http.post("/api/v1/admin/roles", json={"name": "greeter"})
     assert (refused.status_code, refused.json()["code"]) == (403, "PERMISSION_DENIED")
     assert await audited(plaza, "identity.role_created") == []
-    assert len((await http.get("/api/v1/admin/roles")).json()) == len(BUILT_IN)
+    assert len((await http.get("/api/v1/admin/roles")).json()["items"]) == len(BUILT_IN)
 
 
 async def test_customers_log_in_without_a_look_at_roles(plaza: Stage) -> None:

@@ -17,6 +17,7 @@ from plaza.core.result import Failure, Success
 from plaza.domain_events.identity import SessionId
 from plaza.identity import SessionService, TokenPair, TokenService
 from tests.identity.builders import ELSEWHERE, HERE, Person, a_person, is_accepted, logged_in
+from tests.identity.staff import audited
 from tests.support.clock import ManualClock
 from tests.support.stage import Stage, configuration_for
 
@@ -307,6 +308,9 @@ async def test_a_session_is_renamed_and_ended_by_its_owner_only(plaza: Stage) ->
         assert renamed.status_code == 200
         assert renamed.json()["device"]["name"] == "Kitchen"
         assert renamed.json()["current"] is True
+        (entry,) = await audited(plaza, "identity.session_renamed")
+        assert (entry.actor_id, entry.subject_id) == (ada.id, str(ada.actor.session_id))
+        assert (entry.before, entry.after) == ({"device": "Firefox on Linux"}, {"device": "Kitchen"})
         assert (await client.patch(path, json={"name": "a\u202eb"})).status_code == 400
         assert (await client.delete(path)).status_code == 204
         assert (await client.get("/api/v1/auth/user")).status_code == 401

@@ -204,8 +204,13 @@ async def test_staff_end_sessions(plaza: Stage) -> None:
     )
     again = await logged_in_again(plaza, ada.id, ada.email)
     staff = plaza[StaffService]
-    listed = (await staff.open_sessions(ada.id)).unwrap()
+    first = (await staff.open_sessions(ada.id, PageRequest(limit=1))).unwrap()
+    rest = (await staff.open_sessions(ada.id, PageRequest(limit=1, cursor=first.next_cursor))).unwrap()
+    listed = [*first.items, *rest.items]
     assert [each.id for each in listed] == [again.actor.session_id, ada.actor.session_id]
+    assert rest.next_cursor is None
+    elsewhere = await staff.open_sessions(eve.id, PageRequest(cursor=first.next_cursor))
+    assert code_of(elsewhere) == "INVALID_CURSOR"
     eves = SessionId(eve.actor.session_id or eve.id)
     assert code_of(await staff.end_session(support.actor, ada.id, eves)) == "SESSION_NOT_FOUND"
     assert await is_accepted(plaza, eve.pair.access_token)
@@ -236,12 +241,12 @@ async def test_over_http(plaza: Stage) -> None:
     banned = await http.post(f"{base}/{ada.id}/ban", json={"reason": "Spam"})
     assert (banned.status_code, banned.json()["status"]) == (200, "banned")
     assert (await http.post(f"{base}/{ada.id}/unban")).json()["status"] == "active"
-    assert (await http.get(f"{base}/{ada.id}/sessions")).json() == []
+    assert (await http.get(f"{base}/{ada.id}/sessions")).json() == {"items": [], "next_cursor": None}
     assert (await http.delete(f"{base}/{ada.id}/sessions")).status_code == 204
     assert (await http.post(f"{base}/{ada.id}/deactivate", json={"reason": "x"})).json()["code"] == "PERMISSION_DENIED"
     boss = plaza.client((await somebody(plaza, "boss", "superuser")).pair.access_token)
     granted = await boss.post(f"{base}/{ada.id}/roles", json={"role": "vendor"})
-    assert [each["role"] for each in granted.json()] == ["vendor"]
+    assert [each["role"] for each in granted.json()["items"]] == ["vendor"]
     assert (await boss.delete(f"{base}/{ada.id}/roles/vendor")).status_code == 204
     assert (await boss.get(f"{base}/{ada.id}")).json()["roles"] == []
 

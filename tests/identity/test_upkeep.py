@@ -30,6 +30,7 @@ from tests.identity.builders import (
     verify,
     wrong,
 )
+from tests.identity.staff import audited
 from tests.support.clock import ManualClock
 from tests.support.stage import Stage
 
@@ -46,6 +47,8 @@ async def test_an_operator_makes_people_who_can_log_in_at_once(plaza: Stage) -> 
     staff = (await users.create("Staff@Example.com", PASSWORD, is_staff=True)).unwrap()
     assert (staff.email, staff.is_staff, staff.email_verified) == ("staff@example.com", True, True)
     assert not (await logged_in(plaza, "staff@example.com")).actor.is_superuser
+    (opened,) = await audited(plaza, "identity.account_opened")
+    assert (opened.user_id, opened.after["by"], opened.after["has_password"]) == (staff.id, "operator", True)
     boss = (await users.create("boss@example.com", PASSWORD, is_superuser=True)).unwrap()
     assert boss.is_staff
     actor = (await logged_in(plaza, "boss@example.com")).actor

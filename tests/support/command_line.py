@@ -44,15 +44,16 @@ class CommandLine:
         await eventually(process.has_ended)
         return Ended(process.wait(), out.read_text(), err.read_text())
 
-    async def python(self, *words: str, **variables: str) -> Ended:
-        """Another program."""
+    async def python(self, *words: str, reads: str = "", **variables: str) -> Ended:
+        """Another program, with this on its standard input."""
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, *words),
             cwd=self.folder,
             env=environment(self.variables | variables),
+            stdin=PIPE,
             stdout=PIPE,
             stderr=PIPE,
         )
-        out, err = await process.communicate()
+        out, err = await process.communicate(reads.encode())
         assert process.returncode is not None
         return Ended(process.returncode, out.decode(), err.decode())

@@ -136,9 +136,19 @@ def users() -> None:
     """People."""
 
 
+def ask_password() -> str:
+    if sys.stdin.isatty():
+        return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
+    return sys.stdin.readline().rstrip("\r\n")
+
+
 @users.command("create")
 @click.option("--email", required=True)
-@click.option("--password", required=True)
+@click.option(
+    "--password",
+    callback=lambda _, __, given: given if given is not None else ask_password(),
+    help="Better left out, as shells remember it: then it is asked for, or a line of standard input.",
+)
 @click.option("--name", "display_name", default=None, help="Display name.")
 @click.option("--staff", is_flag=True)
 @click.option("--superuser", is_flag=True)

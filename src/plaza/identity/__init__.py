@@ -1,7 +1,7 @@
 """Identity: people, what proves who they are, their sessions, and what they may do.
 
-Owns users and profiles, what they log in with, sessions and refresh tokens, roles and grants, API keys, the waitlist, and the keys that
-sign access tokens.
+Owns users, profiles and address books, what they log in with and who tried to, sessions and refresh tokens, roles and grants, API keys,
+the waitlist, exports and erasures of all that is known of a person, and the keys that sign access tokens.
 
 Invariants:
 - an address belongs to one account; a username, compared without case, to one profile;

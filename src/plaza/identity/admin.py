@@ -105,7 +105,7 @@ USERS = AdminView(
             asks="All their sessions end, and they cannot log in until the ban is lifted or over. Without a time it has no end.",
             done="Banned. Their sessions have ended.",
             given=BanInput,
-            when=lambda row: row.status not in (UserStatus.PENDING, UserStatus.BANNED),
+            when=lambda row: row.status not in (UserStatus.PENDING, UserStatus.BANNED) and row.deleted_at is None,
             danger=True,
         ),
         Action(
@@ -134,7 +134,7 @@ USERS = AdminView(
             asks="What the role allows, they can do from their next request on. Without a time it has no end.",
             done="The role is granted.",
             given=RoleForm,
-            when=lambda row: row.status != UserStatus.PENDING,
+            when=lambda row: row.status != UserStatus.PENDING and row.deleted_at is None,
         ),
         Action(
             "deactivate",

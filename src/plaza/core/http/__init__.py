@@ -13,6 +13,7 @@ from plaza.core.http.authorization import (
     STEP_UP,
     WHILE_WAITLISTED,
     permission,
+    scopes_of,
 )
 from plaza.core.http.binding import bind
 from plaza.core.http.cookies import by_cookie
@@ -46,4 +47,5 @@ __all__ = [
     "documented",
     "limited",
     "permission",
+    "scopes_of",
 ]

@@ -16,10 +16,13 @@ An API key reaches a route by the scope `<context>:read` or `<context>:write` of
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
+from litestar import Controller
+from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from plaza.core.actor import Actor
@@ -129,6 +132,26 @@ def access_of(options: Mapping[str, Any], method: str) -> str:
     if options.get("while_waitlisted"):
         words.append("waitlisted")
     return ", ".join(words)
+
+
+def scopes_of(context: str, controllers: Iterable[type[Controller]]) -> frozenset[str]:
+    """Those by which an API key reaches a route of the context that is not everybody's."""
+    handlers = [
+        ({**_options(controller), **handler.opt, "context": context}, str(method))
+        for controller in controllers
+        for _, handler in inspect.getmembers(controller, lambda each: isinstance(each, HTTPRouteHandler))
+        for method in handler.http_methods
+    ]
+    return frozenset(_scope(options, method) for options, method in handlers if _is_for_keys(options))
+
+
+def _options(controller: type[Controller]) -> Mapping[str, Any]:
+    own = getattr(controller, "opt", None)
+    return own if isinstance(own, dict) else {}  # a slot where the class sets none
+
+
+def _is_for_keys(options: Mapping[str, Any]) -> bool:
+    return not any(options.get(name) for name in ("anonymous", "credentials", "permission"))
 
 
 def _in_scope(actor: Actor, options: Mapping[str, Any], method: str) -> bool:

@@ -117,7 +117,7 @@ def document(app: Litestar) -> dict[str, Any]:
             component["description"] = inspect.cleandoc(meaning)
     components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
     anonymous = {
-        (route.path_format, method.lower())
+        (route.path_format, method.lower()): "caller" in handler.parsed_fn_signature.parameters
         for route in app.routes
         if isinstance(route, HTTPRoute)
         for handler in route.route_handlers
@@ -126,7 +126,11 @@ def document(app: Litestar) -> dict[str, Any]:
     }
     for path, operations in schema.get("paths", {}).items():
         for method, operation in operations.items():
-            operation["security"] = [{}] if (path, method) in anonymous else [{"bearer": []}]
+            knows_caller = anonymous.get((path, method))
+            operation["security"] = [
+                *([] if knows_caller is None else [{}]),
+                *([] if knows_caller is False else [{"bearer": []}]),
+            ]
             operation["responses"].get("204", {}).pop("content", None)
             if method == "post" and "requestBody" in operation:
                 operation["requestBody"]["required"] = _has_required_fields(operation["requestBody"], components)

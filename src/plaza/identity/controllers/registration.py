@@ -1,4 +1,4 @@
-"""Signing up by e-mail."""
+"""Signing up, and proving an e-mail address. Codes that went to a phone are proved at `/phone`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class RegistrationController(TokenController):
         },
     )
     async def register(self, data: JSONBody[RegistrationInput]) -> VerificationSent:
-        """Mails a code. The answer is the same for every address."""
+        """Mails or texts a code. The answer is the same for every address and number."""
         return (await self.registrations.register(data)).unwrap()
 
     @post(

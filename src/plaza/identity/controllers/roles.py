@@ -7,6 +7,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
 from plaza.core.actor import Actor
+from plaza.core.db import Page
 from plaza.core.http import permission
 from plaza.identity.schemas import ROLES_MANAGE, ROLES_READ, NewRole, PermissionView, RolePatch, RoleView
 from plaza.identity.service import RoleService
@@ -18,13 +19,13 @@ class RoleController(Controller):
     roles: RoleService
 
     @get("/permissions", opt=permission(ROLES_READ.name))
-    async def catalogue(self) -> list[PermissionView]:
-        """Every permission there is, as contexts declare them."""
+    async def catalogue(self) -> Page[PermissionView]:
+        """Every permission there is, as contexts declare them. All of them on one page."""
         return (await self.roles.permissions()).unwrap()
 
     @get("/roles", opt=permission(ROLES_READ.name))
-    async def all(self) -> list[RoleView]:
-        """The built-in ones first."""
+    async def all(self) -> Page[RoleView]:
+        """The built-in ones first. All of them on one page."""
         return (await self.roles.all()).unwrap()
 
     @post("/roles", opt=permission(ROLES_MANAGE.name))

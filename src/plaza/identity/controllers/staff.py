@@ -84,18 +84,21 @@ class StaffController(Controller):
     @post("/{user_id:uuid}/roles", status_code=200, opt=permission(USERS_ROLES.name))
     async def grant(
         self, actor: NamedDependency[Actor], user_id: FromPath[UUID], data: JSONBody[GrantInput]
-    ) -> list[GrantView]:
-        """Answers all roles that the person holds now. Their access tokens are stale: a refresh gives them what they may do."""
-        return (await self.roles.grant(actor, UserId(user_id), data)).unwrap()
+    ) -> Page[GrantView]:
+        """Answers all roles that the person holds now, on one page.
+
+        Their access tokens are stale: a refresh gives them what they may do.
+        """
+        return Page((await self.roles.grant(actor, UserId(user_id), data)).unwrap(), None)
 
     @delete("/{user_id:uuid}/roles/{role:str}", opt=permission(USERS_ROLES.name))
     async def revoke(self, actor: NamedDependency[Actor], user_id: FromPath[UUID], role: FromPath[str]) -> None:
         (await self.roles.revoke(actor, UserId(user_id), role)).unwrap()
 
     @get("/{user_id:uuid}/sessions", opt=permission(USERS_SESSIONS.name))
-    async def sessions(self, user_id: FromPath[UUID]) -> list[StaffSessionView]:
-        """The open ones, those of impersonators included."""
-        return (await self.staff.open_sessions(UserId(user_id))).unwrap()
+    async def sessions(self, user_id: FromPath[UUID], page: NamedDependency[PageRequest]) -> Page[StaffSessionView]:
+        """The open ones, those of impersonators included, newest first."""
+        return (await self.staff.open_sessions(UserId(user_id), page)).unwrap()
 
     @delete("/{user_id:uuid}/sessions", opt=permission(USERS_SESSIONS.name))
     async def end_sessions(self, actor: NamedDependency[Actor], user_id: FromPath[UUID]) -> None:

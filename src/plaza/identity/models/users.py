@@ -24,6 +24,10 @@ class UserStatus(StrEnum):
     DEACTIVATED = "deactivated"
     BANNED = "banned"
 
+    @property
+    def may_log_in(self) -> bool:
+        return self in (UserStatus.ACTIVE, UserStatus.WAITLISTED)
+
 
 ACCOUNT = Machine(
     "account",
@@ -109,7 +113,7 @@ class User(Timestamped, Versioned, Base):
 
     @property
     def may_log_in(self) -> bool:
-        return self.status in (UserStatus.ACTIVE, UserStatus.WAITLISTED)
+        return self.status.may_log_in
 
     @ACCOUNT.move
     def verify(self, at: datetime, *, phone: bool = False) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import String, cast, func, select
+from sqlalchemy import String, and_, cast, func, select
 
 from plaza.identity.models import Profile, Role, RolePermission, Session, User, UserRole
 
@@ -32,7 +32,7 @@ USERS = (
 SESSIONS = select(
     Session.id,
     Session.user_id,
-    Session.revoked_at.is_(None).label("open"),
+    and_(Session.revoked_at.is_(None), Session.expires_at > func.now()).label("open"),
     Session.device_name,
     Session.platform,
     Session.ip,

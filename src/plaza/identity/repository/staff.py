@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, exists, func, literal_column, select
 
 from plaza.core.db import Repository
-from plaza.domain_events.identity import UserId
+from plaza.domain_events.identity import SessionId, UserId
 from plaza.identity.models import Profile, Role, Session, User, UserRole, UserStatus
 from plaza.identity.models.users import SEARCHED
 from plaza.identity.repository.roles import RoleRepository, live
@@ -66,13 +66,18 @@ class StaffRepository(Repository[User]):
         found = await self._views(_USERS.where(User.id == user_id), now)
         return found[0] if found else None
 
-    async def sessions(self, user_id: UserId, now: datetime) -> list[StaffSessionView]:
-        """The open ones, newest first, those of impersonators included."""
+    async def sessions(
+        self, user_id: UserId, now: datetime, *, after: SessionId | None, limit: int
+    ) -> list[StaffSessionView]:
+        """The open ones, newest first, those before `after`; those of impersonators included."""
         statement = (
             select(Session.__table__)
             .where(Session.user_id == user_id, Session.revoked_at.is_(None), Session.expires_at > now)
             .order_by(Session.id.desc())
+            .limit(limit)
         )
+        if after is not None:
+            statement = statement.where(Session.id < after)
         async with self.db.reading() as connection:
             rows = (await connection.execute(statement)).all()
         return [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
@@ -16,7 +16,7 @@ from plaza.identity.schemas.fields import Line
 class AttestationResponse(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     client_data_json: str = msgspec.field(name="clientDataJSON")
     attestation_object: str
-    transports: tuple[str, ...] = ()
+    transports: Annotated[list[str], msgspec.Meta(max_length=20)] = []
 
 
 class AssertionResponse(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

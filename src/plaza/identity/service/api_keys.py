@@ -25,6 +25,7 @@ from plaza.core.clock import Clock
 from plaza.core.composition import Context
 from plaza.core.db import Cursors, Database, Page, PageRequest, is_lost_server, is_overload
 from plaza.core.errors import InvalidCursor, Unauthenticated, ValidationFailed
+from plaza.core.http import scopes_of
 from plaza.core.ids import uuid7
 from plaza.core.origin import network_of, whence
 from plaza.core.ratelimit import RateLimits
@@ -82,8 +83,7 @@ class ApiKeyService(Service):
         self.audit, self.notices, self.watch, self.stale = audit, notices, watch, stale
         self.factors = factors
         self.keys, self.users = ApiKeyRepository(db), UserRepository(db)
-        names = [each.name for each in contexts if each.controllers]
-        self.scopes = frozenset(f"{name}:{access}" for name in names for access in ("read", "write"))
+        self.scopes = frozenset[str]().union(*(scopes_of(each.name, each.controllers) for each in contexts))
         self._known: OrderedDict[bytes, Known] = OrderedDict()
         self._used: dict[UUID, datetime] = {}
 
@@ -218,7 +218,7 @@ class ApiKeyService(Service):
         found = await self.keys.found(prefix)
         if found is None or not hmac.compare_digest(found.hash, _hash(secret)) or found.revoked_at is not None:
             raise Unauthenticated("This API key is unknown or was revoked.")
-        if found.deleted_at is not None or found.status not in (UserStatus.ACTIVE, UserStatus.WAITLISTED):
+        if found.deleted_at is not None or not found.status.may_log_in:
             raise Unauthenticated("The account of this API key cannot be used.")
         actor = Actor(
             user_id=found.user_id,
@@ -234,12 +234,14 @@ class ApiKeyService(Service):
         self._known[key] = known
 
     async def _record(self, actor: Actor, what: str, row: ApiKey) -> None:
+        shown = {"name": row.name, "prefix": row.prefix, "scopes": row.scopes, "expires_at": row.expires_at}
         entry = AuditEntry(
             action=f"identity.{what}",
             subject_type="api_key",
             subject_id=str(row.id),
             actor=actor,
-            after={"name": row.name, "prefix": row.prefix, "scopes": row.scopes, "expires_at": row.expires_at},
+            before=shown if row.revoked_at is not None else None,
+            after=shown if row.revoked_at is None else None,
         )
         (await self.audit.record(entry)).unwrap()
 

@@ -119,6 +119,7 @@ class EmailChangeService(Service):
         token = await self.verification.redeem_code(Purpose.EMAIL_CHANGE, address, code, of=user_id)
         if isinstance(token, Refused):
             return success(token)
+        await self.verification.void(Purpose.EMAIL_VERIFICATION, address)  # of a registration that gives way
         user = await self.newcomers.displaced_by(user_id, email=address)
         if user is None:
             return failure(Unauthenticated())

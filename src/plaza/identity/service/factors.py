@@ -45,7 +45,7 @@ class FactorService(Service):
         before the owner turned the second factor on.
         """
         user_id = UserId(actor.user_id)
-        if MULTI_FACTOR not in actor.methods and await self.factors.methods_of(user_id):
+        if MULTI_FACTOR not in actor.methods and await self.factors.has_app(user_id):
             session = await self.session_rows.get(actor.session_id) if actor.session_id is not None else None
             if session is None or MULTI_FACTOR not in session.methods:
                 return failure(StepUpRequired("Log in again, with your second factor."))

@@ -19,7 +19,7 @@ from plaza.core.result import ServiceResult, failure, success
 from plaza.core.service import Service, command
 from plaza.domain_events.identity import UserId
 from plaza.identity.errors import AccountDisabled, MfaRequired
-from plaza.identity.models import MfaChallenge, User, UserStatus
+from plaza.identity.models import MfaChallenge, User
 from plaza.identity.repository import MfaRepository, UserRepository
 from plaza.identity.schemas import Admission, IdentitySettings, Origin, Proof, SecondFactorNeeded
 from plaza.identity.service.attempts import OK, LoginAttempts
@@ -50,7 +50,7 @@ class LoginGate(Service):
     @command(AccountDisabled)
     async def let_in(self, user: User | None, proof: Proof, origin: Origin) -> ServiceResult[Admission]:
         """For who has locked the row already."""
-        if user is None or user.status not in (UserStatus.ACTIVE, UserStatus.WAITLISTED):
+        if user is None or not user.may_log_in:
             return failure(AccountDisabled())
         was_here_before = user.last_login_at is not None
         known, grant = await self.sessions.begin(user, proof, origin)

@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 from joserfc.jwk import ECKey
 
+from plaza.audit import AuditEntry, AuditService
 from plaza.core.clock import Clock
 from plaza.core.crypto import CannotUnseal, Sealed, Vault
 from plaza.core.db import Database, Listener
@@ -44,10 +45,16 @@ class KeyService(Service):
     RELOAD_EVERY_S = 1.0
 
     def __init__(
-        self, db: Database, clock: Clock, settings: IdentitySettings, vault: Vault, listener: Listener
+        self,
+        db: Database,
+        clock: Clock,
+        settings: IdentitySettings,
+        vault: Vault,
+        listener: Listener,
+        audit: AuditService,
     ) -> None:
         super().__init__(db)
-        self.clock, self.vault, self.keys = clock, vault, KeyRepository(db)
+        self.clock, self.vault, self.audit, self.keys = clock, vault, audit, KeyRepository(db)
         self._verifies_for = timedelta(seconds=settings.access_token_s) + self.LAG
         self._ring: Ring | None = None
         self._read_at = float("-inf")
@@ -127,6 +134,16 @@ class KeyService(Service):
         self.keys.add(SigningKey(kid=key.kid, sealed_private_key=sealed, public_key=public, created_at=now))
         await self.db.session.flush()
         await self.keys.tell()
+        if current is not None:
+            entry = AuditEntry(
+                action="identity.signing_key_rotated",
+                subject_type="signing_key",
+                subject_id=str(key.kid),
+                actor=None,
+                before={"kid": current.kid},
+                after={"kid": key.kid},
+            )
+            (await self.audit.record(entry)).unwrap()
 
         async def forget() -> None:
             self.forget()

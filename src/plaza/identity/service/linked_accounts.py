@@ -22,7 +22,7 @@ from plaza.core.errors import ValidationFailed
 from plaza.core.result import ServiceResult, failure, success
 from plaza.core.service import Service, command, query
 from plaza.core.settings import PlazaSettings
-from plaza.domain_events.identity import SessionId, UserId, UserRegistered
+from plaza.domain_events.identity import SessionId, UserId
 from plaza.identity.errors import (
     LinkedAccountNotFound,
     LinkedAccountTaken,
@@ -119,14 +119,14 @@ class LinkedAccountService(Service):
     @command(LinkRequired, LinkedAccountTaken, OAuthEmailMissing, OAuthRejected, LoginGate.admit)
     async def admit(self, identity: OutsideIdentity, origin: Origin) -> ServiceResult[Admission | CodeMailed]:
         email = cleaned_email(identity.email)
-        if email is not None and not identity.is_vouched and not await self.is_known(identity):
+        if email is not None and not identity.is_vouched and await self.owner_of(identity) is None:
             self._ask_for_a_code(identity, email)
             return success(CodeMailed())
         proof = Proof(methods=("fed",), identifier=email or "")
         return success((await self.gate.admit(await self.person(identity), proof, origin)).unwrap())
 
-    async def is_known(self, identity: OutsideIdentity) -> bool:
-        return await self.accounts.owner(identity.provider, identity.subject) is not None
+    async def owner_of(self, identity: OutsideIdentity) -> UserId | None:
+        return await self.accounts.owner(identity.provider, identity.subject)
 
     async def person(self, identity: OutsideIdentity) -> UserId:
         """Whose account this is, or is from now on; part of the caller's transaction, with the user's row locked.
@@ -134,7 +134,7 @@ class LinkedAccountService(Service):
         Raises LinkRequired, LinkedAccountTaken, OAuthEmailMissing and OAuthRejected.
         """
         email = cleaned_email(identity.email)
-        user_id = await self.accounts.owner(identity.provider, identity.subject)
+        user_id = await self.owner_of(identity)
         if user_id is None:
             if email is None or not identity.is_vouched:
                 raise OAuthEmailMissing
@@ -148,7 +148,11 @@ class LinkedAccountService(Service):
         return user_id
 
     async def _person(self, identity: OutsideIdentity, email: str) -> UserId:
-        """Whose vouched address this is from now on, with the account linked. Raises LinkRequired and LinkedAccountTaken."""
+        """Whose vouched address this is from now on, with the account linked. Raises LinkRequired and LinkedAccountTaken.
+
+        Codes that were mailed to the address, and passwords that ride on them, open nothing any more; they are locked before any person.
+        """
+        await self.verification.void(Purpose.EMAIL_VERIFICATION, email)
         user = await self.newcomers.account_of(email=email, display_name=_name(identity))
         is_new = user.status is UserStatus.PENDING
         if is_new:
@@ -162,15 +166,8 @@ class LinkedAccountService(Service):
         return user.id
 
     async def _welcome(self, user: User, identity: OutsideIdentity, email: str) -> None:
-        """Codes that were mailed to the address, and passwords that ride on them, open nothing any more."""
-        await self.verification.void(Purpose.EMAIL_VERIFICATION, email)
-        profile = await self.users.lock_profile(user.id)
-        assert profile is not None  # made with the user
-        user.verify(self.clock.now())
-        user.email_vouched_by, user.password_hash = identity.provider, None
-        profile.display_name = _name(identity)
-        await self.db.session.flush()
-        self.db.publish(UserRegistered(user_id=user.id))
+        user.email_vouched_by = identity.provider
+        await self.newcomers.take_in(user, display_name=_name(identity), password_hash=None, by=identity.provider)
         await self.messages.mail("identity.welcome", email, {"url": self.plaza.base_url})
 
     def _ask_for_a_code(self, identity: OutsideIdentity, email: str) -> None:

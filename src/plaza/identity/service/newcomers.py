@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from plaza.audit import AuditEntry, AuditService
 from plaza.core.clock import Clock
 from plaza.core.db import Database
 from plaza.core.ids import uuid7
@@ -17,8 +18,8 @@ NAMELESS = "Newcomer"
 class Newcomers:
     """Works inside its caller's transaction, on rows that it locks."""
 
-    def __init__(self, db: Database, clock: Clock, links: AccountLinks) -> None:
-        self.db, self.clock, self.links, self.users = db, clock, links, UserRepository(db)
+    def __init__(self, db: Database, clock: Clock, links: AccountLinks, audit: AuditService) -> None:
+        self.db, self.clock, self.links, self.audit, self.users = db, clock, links, audit, UserRepository(db)
 
     async def account_of(self, *, email: str | None = None, phone: str | None = None, display_name: str) -> User:
         """Whoever has the address; a pending account where nobody has. A registration that had expired is open again."""
@@ -52,14 +53,28 @@ class Newcomers:
 
     async def open(self, user: User, token: VerificationToken) -> None:
         """The address of a pending account is proved, and what rode on the token takes effect. The user's row is locked."""
-        profile = await self.users.lock_profile(user.id)
-        assert profile is not None  # made with the user
-        user.verify(self.clock.now(), phone=user.phone is not None)
-        user.password_hash = token.password_hash
-        profile.display_name = token.display_name or NAMELESS
-        await self.db.session.flush()
+        name = token.display_name or NAMELESS
+        await self.take_in(user, display_name=name, password_hash=token.password_hash, by="code")
         if (
             token.linked is not None and await self.links.find(*token.linked) is None
         ):  # else somebody else has linked it meanwhile
             await self.links.add(user.id, *token.linked, email=token.address)
+
+    async def take_in(self, user: User, *, display_name: str, password_hash: str | None, by: str) -> None:
+        """A pending account, locked, whose address is proved: by a `code`, or by word of a provider or of the `operator`."""
+        profile = await self.users.lock_profile(user.id)
+        assert profile is not None  # made with the user
+        user.verify(self.clock.now(), phone=user.phone is not None)
+        user.password_hash = password_hash
+        profile.display_name = display_name
+        await self.db.session.flush()
         self.db.publish(UserRegistered(user_id=user.id))
+        entry = AuditEntry(
+            action="identity.account_opened",
+            subject_type="user",
+            subject_id=str(user.id),
+            actor=None,
+            user_id=user.id,
+            after={"email": user.email, "phone": user.phone, "by": by, "has_password": password_hash is not None},
+        )
+        (await self.audit.record(entry)).unwrap()

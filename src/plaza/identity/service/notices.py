@@ -27,7 +27,6 @@ class Change(StrEnum):
     EMAIL_RESTORED = "Your earlier e-mail address is back. All sessions have ended; password and newer keys are void."
     PHONE_CHANGED = "Your phone number was changed."
     PHONE_ADDED = "A phone number was added."
-    PHONE_REMOVED = "Your phone number was removed."
     MFA_ADDED = "An authenticator app was added as your second factor."
     MFA_REMOVED = "Your second factor was removed."
     RECOVERY_CODES_MADE = "New recovery codes were made; the old ones are void."

@@ -30,8 +30,9 @@ from plaza.core.origin import whence
 from plaza.core.result import Failure, ServiceResult, failure, success
 from plaza.core.service import Service, command, flow
 from plaza.domain_events.identity import SessionId, UserId
+from plaza.identity.errors import EmailTaken
 from plaza.identity.gateways.oauth import OutsideIssuers
-from plaza.identity.models import OutsideSession, Session, User, UserStatus
+from plaza.identity.models import OutsideSession, Session, User
 from plaza.identity.repository import (
     MfaRepository,
     OutsideSessionRepository,
@@ -44,6 +45,8 @@ from plaza.identity.service.contacts import cleaned_email
 from plaza.identity.service.devices import describe_device
 from plaza.identity.service.factors import MULTI_FACTOR
 from plaza.identity.service.linked_accounts import LinkedAccountService
+from plaza.identity.service.newcomers import Newcomers
+from plaza.identity.service.notices import Change, SecurityNotices
 from plaza.identity.service.watch import SessionWatch, StaleWatch
 
 # How long after its beginning a session's name is remembered, so that none that was ended here is taken for a new one.
@@ -70,9 +73,12 @@ class OutsideSessionService(Service):
         audit: AuditService,
         watch: SessionWatch,
         stale: StaleWatch,
+        newcomers: Newcomers,
+        notices: SecurityNotices,
     ) -> None:
         super().__init__(db)
         self.clock, self.settings, self.issuers, self.accounts = clock, settings, issuers, accounts
+        self.newcomers, self.notices = newcomers, notices
         self.audit, self.watch, self.stale = audit, watch, stale
         self.users, self.sessions, self.roles = UserRepository(db), SessionRepository(db), RoleRepository(db)
         self.outside, self.factors = OutsideSessionRepository(db), MfaRepository(db)
@@ -120,9 +126,9 @@ class OutsideSessionService(Service):
     @command(Unauthenticated, LinkedAccountService.admit)
     async def _sync(self, found: OutsideToken) -> ServiceResult[Known]:
         user = await self._person(found.identity)
-        if user.status not in (UserStatus.ACTIVE, UserStatus.WAITLISTED):
+        if not user.may_log_in:
             return failure(Unauthenticated("This account cannot be used."))
-        if MULTI_FACTOR not in found.methods and await self.factors.methods_of(user.id):
+        if MULTI_FACTOR not in found.methods and await self.factors.has_app(user.id):
             return failure(Unauthenticated("This account asks for a second factor: show it to your identity provider."))
         session_id = await self._session(user, found)
         permissions = await self.roles.permissions_of_roles(found.roles)
@@ -141,27 +147,34 @@ class OutsideSessionService(Service):
 
     async def _person(self, identity: OutsideIdentity) -> User:
         """Locked. Raises Unauthenticated, and what `LinkedAccountService.person` raises."""
-        if not identity.is_vouched and not await self.accounts.is_known(identity):
+        owner_id = await self.accounts.owner_of(identity)
+        if owner_id is not None:
+            await self._follow(owner_id, identity)
+        elif not identity.is_vouched:
             raise Unauthenticated("Your identity provider vouches for no e-mail address of yours.")
         user_id = await self.accounts.person(identity)
         user = await self.users.lock(user_id)
         if user is None:
             raise Unauthenticated("This account cannot be used.")
-        await self._follow(user, identity)
         return user
 
-    async def _follow(self, user: User, identity: OutsideIdentity) -> None:
-        """An address that came from this issuer changes with it; one that its owner has proved here does not, nor to a taken one."""
+    async def _follow(self, user_id: UserId, identity: OutsideIdentity) -> None:
+        """An address that came from this issuer changes with it; one that its owner has proved here does not, nor to another's."""
         email = cleaned_email(identity.email)
-        if (
-            not identity.is_vouched
-            or email is None
-            or user.email_vouched_by != identity.provider
-            or user.email == email
-        ):
+        user = await self.users.get(user_id)
+        if email is None or user is None or not _follows(user, identity, email):
             return
-        if await self.users.ids_by_email([email]):
+        try:
+            user = await self.newcomers.displaced_by(user_id, email=email)
+        except EmailTaken:
             return
+        if user is not None and _follows(user, identity, email):
+            await self.db.attempt(self._move(user, email, identity.provider))
+
+    @command(EmailTaken)
+    async def _move(self, user: User, email: str, provider: str) -> ServiceResult[None]:
+        """The address that they know hears of it."""
+        (await self.notices.tell(user.id, Change.EMAIL_CHANGED, detail=provider)).unwrap()
         entry = AuditEntry(
             action="identity.email_changed",
             subject_type="user",
@@ -172,8 +185,9 @@ class OutsideSessionService(Service):
             after={"email": email},
         )
         user.email, user.email_verified_at = email, self.clock.now()
-        await self.db.session.flush()
+        await self.users.store_contacts()
         (await self.audit.record(entry)).unwrap()
+        return success(None)
 
     async def _session(self, user: User, found: OutsideToken) -> SessionId:
         """The one here that stands for theirs. Raises Unauthenticated where it has ended, or goes on for longer than ours may."""
@@ -231,6 +245,10 @@ class OutsideSessionService(Service):
         while len(self._known) >= self.REMEMBERED:
             self._known.popitem(last=False)
         self._known[token] = known
+
+
+def _follows(user: User, identity: OutsideIdentity, email: str) -> bool:
+    return identity.is_vouched and user.email_vouched_by == identity.provider and user.email != email
 
 
 def organization_id(found: OutsideToken) -> UUID | None:

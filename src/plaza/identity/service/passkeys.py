@@ -18,6 +18,7 @@ import msgspec
 from webauthn.helpers.structs import CredentialDeviceType
 from webauthn.registration.verify_registration_response import VerifiedRegistration
 
+from plaza.audit import AuditEntry, AuditService
 from plaza.core.actor import Actor
 from plaza.core.clock import Clock
 from plaza.core.db import Cursors, Database, Page, PageRequest
@@ -78,11 +79,12 @@ class PasskeyService(Service):
         gate: LoginGate,
         tokens: TokenService,
         attempts: LoginAttempts,
+        audit: AuditService,
     ) -> None:
         super().__init__(db)
         self.clock, self.settings, self.cursors, self.party = clock, settings, cursors, party
         self.challenges, self.changes, self.ways_in = challenges, changes, ways_in
-        self.gate, self.tokens, self.attempts = gate, tokens, attempts
+        self.gate, self.tokens, self.attempts, self.audit = gate, tokens, attempts, audit
         self.users, self.passkeys = UserRepository(db), PasskeyRepository(db)
 
     # Making one
@@ -110,7 +112,8 @@ class PasskeyService(Service):
         verified = self.party.verify_new(given.credential, challenge.challenge)
         if verified is None:
             return failure(PasskeyRejected())
-        transports = [each for each in given.credential.response.transports if each in TRANSPORTS]
+        told = given.credential.response.transports
+        transports = [each for each in dict.fromkeys(told) if each in TRANSPORTS]
         return await self._add(actor, name, verified, transports, end_other_sessions=given.end_other_sessions)
 
     # Using one
@@ -141,8 +144,17 @@ class PasskeyService(Service):
     @command(PasskeyNotFound, ValidationFailed)
     async def rename(self, actor: Actor, id: UUID, name: str) -> ServiceResult[PasskeyView]:
         passkey = await self._own(actor, id)
-        passkey.name = cleaned_line(name, "name")
+        before, passkey.name = passkey.name, cleaned_line(name, "name")
         await self.db.session.flush()
+        entry = AuditEntry(
+            action="identity.passkey_renamed",
+            subject_type="passkey",
+            subject_id=str(id),
+            actor=actor,
+            before={"name": before},
+            after={"name": passkey.name},
+        )
+        (await self.audit.record(entry)).unwrap()
         return success(PasskeyView(**{each: getattr(passkey, each) for each in PasskeyView.__struct_fields__}))
 
     @command(PasskeyNotFound, FactorService.begin_change, WaysIn.check_remains)

@@ -17,7 +17,7 @@ from typing import Any
 from plaza.audit import AuditEntry, AuditService
 from plaza.core.actor import Actor, Permission
 from plaza.core.clock import Clock
-from plaza.core.db import Database
+from plaza.core.db import Database, Page
 from plaza.core.errors import PermissionDenied, ValidationFailed
 from plaza.core.ids import uuid7
 from plaza.core.result import ServiceResult, failure, success
@@ -75,15 +75,14 @@ class RoleService(Service):
         self.roles, self.users, self.acting = RoleRepository(db), UserRepository(db), SessionRepository(db)
 
     @query()
-    async def permissions(self) -> ServiceResult[list[PermissionView]]:
+    async def permissions(self) -> ServiceResult[Page[PermissionView]]:
         """Everything that contexts declare."""
-        return success(
-            [PermissionView(name=each.name, description=each.description) for each in self.catalogue.values()]
-        )
+        declared = self.catalogue.values()
+        return success(Page([PermissionView(name=each.name, description=each.description) for each in declared], None))
 
     @query()
-    async def all(self) -> ServiceResult[list[RoleView]]:
-        return success(await self.roles.views(self.clock.now()))
+    async def all(self) -> ServiceResult[Page[RoleView]]:
+        return success(Page(await self.roles.views(self.clock.now()), None))
 
     @command(BeyondOwnPermissions, PermissionDenied, PermissionUnknown, RoleNameTaken)
     async def create(self, actor: Actor, new: NewRole) -> ServiceResult[RoleView]:

@@ -188,8 +188,10 @@ class SessionService(Service):
     @command(SessionNotFound, ValidationFailed)
     async def rename(self, actor: Actor, session_id: SessionId, name: str) -> ServiceResult[SessionView]:
         session = await self._own(actor, session_id)
-        session.device_name = cleaned_line(name, "name")
+        before, session.device_name = session.device_name, cleaned_line(name, "name")
         await self.db.session.flush()
+        told = {"device": session.device_name}
+        await self._record("identity.session_renamed", session.id, session.user_id, actor, told, {"device": before})
         return success(_view(session, current=session.id == actor.session_id))
 
     @command(SessionNotFound)
@@ -298,17 +300,29 @@ class SessionService(Service):
 
         async def tell() -> None:
             self.watch.end(ended)
-
-        self.db.after_commit(tell)
             for session_id, (user_id, impersonator_id) in ended.items():
                 if impersonator_id is None:  # no device of the person's, and nothing that they are told of
                     await self.watch.revoked(user_id, session_id)
 
+        self.db.after_commit(tell)
+
     async def _record(
-        self, action: str, session_id: SessionId, user_id: UserId, by: Actor | None, after: dict[str, Any]
+        self,
+        action: str,
+        session_id: SessionId,
+        user_id: UserId,
+        by: Actor | None,
+        after: dict[str, Any],
+        before: dict[str, Any] | None = None,
     ) -> None:
         entry = AuditEntry(
-            action=action, subject_type="session", subject_id=str(session_id), actor=by, user_id=user_id, after=after
+            action=action,
+            subject_type="session",
+            subject_id=str(session_id),
+            actor=by,
+            user_id=user_id,
+            before=before,
+            after=after,
         )
         (await self.audit.record(entry)).unwrap()
 

@@ -102,11 +102,16 @@ class StaffService(Service):
         user = await self._account(actor, user_id, USERS_DEACTIVATE.name)
         return await self._let_in(actor, user, UserStatus.DEACTIVATED, "user_reinstated")
 
-    @query(UserNotFound)
-    async def open_sessions(self, user_id: UserId) -> ServiceResult[list[StaffSessionView]]:
+    @query(InvalidCursor, UserNotFound)
+    async def open_sessions(self, user_id: UserId, page: PageRequest) -> ServiceResult[Page[StaffSessionView]]:
+        """Newest first, those of impersonators included."""
         if await self.people.view(user_id, self.clock.now()) is None:
             return failure(UserNotFound())
-        return success(await self.people.sessions(user_id, self.clock.now()))
+        name = f"identity.staff_sessions:{user_id}"
+        after = SessionId(self.cursors.read(name, page.cursor, UUID)) if page.cursor is not None else None
+        found = await self.people.sessions(user_id, self.clock.now(), after=after, limit=page.limit + 1)
+        items = found[: page.limit]
+        return success(Page(items, self.cursors.write(name, items[-1].id) if len(found) > page.limit else None))
 
     @command(SessionService.end_of, RoleService.check_reach)
     async def end_session(self, actor: Actor, user_id: UserId, session_id: SessionId) -> ServiceResult[None]:

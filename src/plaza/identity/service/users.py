@@ -11,9 +11,9 @@ from plaza.core.errors import RateLimited, ValidationFailed
 from plaza.core.ids import uuid7
 from plaza.core.result import ServiceResult, failure, success
 from plaza.core.service import Service, command, flow, query
-from plaza.domain_events.identity import UserId, UserRegistered
+from plaza.domain_events.identity import UserId
 from plaza.identity.errors import EmailTaken, PasswordTooCommon, PasswordTooWeak, UserNotFound
-from plaza.identity.repository import UserRepository
+from plaza.identity.repository import RoleRepository, UserRepository
 from plaza.identity.schemas import IdentitySettings, NewUser, UserView
 from plaza.identity.service.contacts import cleaned_line, normalized_email
 from plaza.identity.service.newcomers import NAMELESS, Newcomers
@@ -36,7 +36,7 @@ class UserService(Service):
         super().__init__(db)
         self.clock, self.settings, self.hasher, self.newcomers = clock, settings, hasher, newcomers
         self.roles = roles
-        self.users = UserRepository(db)
+        self.users, self.rights = UserRepository(db), RoleRepository(db)
 
     @flow(EmailTaken, RoleService.assign, PasswordTooWeak, PasswordTooCommon, RateLimited, ValidationFailed)
     async def create(
@@ -86,17 +86,12 @@ class UserService(Service):
 
     @command(EmailTaken, RoleService.assign)
     async def _create(self, email: str, password_hash: str, name: str, roles: Sequence[str]) -> ServiceResult[UserView]:
-        now = self.clock.now()
+        if roles:
+            await self.rights.hold()
         user = await self.newcomers.account_of(email=email, display_name=name)
         if user.is_verified:
             return failure(EmailTaken())
-        user.verify(now)
-        user.password_hash = password_hash
-        profile = await self.users.lock_profile(user.id)
-        assert profile is not None  # made with the user
-        profile.display_name = name
-        await self.db.session.flush()
-        self.db.publish(UserRegistered(user_id=user.id))
+        await self.newcomers.take_in(user, display_name=name, password_hash=password_hash, by="operator")
         for role in roles:
             (await self.roles.assign(user.id, role)).unwrap()
         return success((await self.users.views([user.id]))[user.id])
