@@ -12,13 +12,15 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 import plaza.chat.sockets as sockets
+from plaza.chat.repository import ParticipantRepository
 from plaza.core.ids import uuid7
 from plaza.core.realtime import Hub
 from plaza.domain_events.identity import SessionId
-from plaza.identity import SessionService
+from plaza.identity import SessionService, TicketService
 from tests.chat.builders import Chat
 from tests.chat.lines import dialled, line, say, settled, signed_in, ticket_of
 from tests.support.outside import PATIENCE_S, Socket
+from tests.support.servers import TestServers
 from tests.support.stage import Stage
 
 
@@ -190,3 +192,42 @@ async def test_an_idle_socket_holds_no_connection_to_the_database(plaza: Stage, 
 def unpacked(raw: str | bytes) -> Any:
     assert isinstance(raw, bytes)
     return msgspec.msgpack.decode(raw)
+
+
+async def test_sockets_are_opened_so_often_and_no_more(plaza: Stage, servers: TestServers) -> None:
+    async with Stage(
+        servers.database_url,
+        servers.redis_url,
+        worker=False,
+        PLAZA_RATE_LIMIT_ENABLED="true",
+        PLAZA_CHAT_OPENING="2/day",
+        PLAZA_CHAT_OPENING_BY_NETWORK="6/day",
+    ) as stage:
+        people = await Chat(stage).people("Ada", "Bob")
+        for each in (*people, *people):
+            async with line(stage, each):
+                pass
+        actor, _ = await signed_in(stage, people[0])
+        assert await refused(stage, f"/ws?ticket={await ticket_of(stage, actor)}") == 4029
+        codes = [await refused(stage, "/ws?ticket=nonsense") for _ in range(2)]
+        assert codes == [4001, 4029], "the last one is the seventh from here"
+
+
+async def test_tickets_that_come_in_a_burst_wait_for_their_turn(plaza: Stage, chat: Chat) -> None:
+    (ada,) = await chat.people("Ada")
+    actor, _ = await signed_in(plaza, ada)
+    tickets = plaza[TicketService]
+    issued = await asyncio.gather(*(tickets.issue(actor) for _ in range(200)))
+    redeemed = await asyncio.gather(*(tickets.redeem(each.unwrap().ticket) for each in issued))
+    assert {each.unwrap().user_id for each in redeemed} == {ada.user_id}
+
+
+async def test_whoever_was_brought_in_again_entered_with_the_last_time(plaza: Stage, chat: Chat) -> None:
+    ada, bob, eve = await chat.people("Ada", "Bob", "Eve")
+    group, other = await chat.group(ada, bob), await chat.group(ada, eve)
+    for _ in range(2):
+        await chat.add(ada, group, eve)
+        await chat.remove(ada, group, eve)
+    await chat.add(ada, group, eve)
+    entered = await ParticipantRepository(plaza.runtime.db).entered(eve.user_id, [group, other])
+    assert entered == {group: 5}

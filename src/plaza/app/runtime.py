@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import structlog
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 
 from plaza.app.configuration import Configuration
 from plaza.app.registry import CONTEXTS
@@ -37,12 +37,15 @@ class Runtime:
         self.db = Database(
             plaza.database_url, configuration[DatabaseSettings], name=f"plaza-{process}", strict=not plaza.is_production
         )
-        self.redis: Redis = Redis.from_url(
-            plaza.redis_url,
-            socket_timeout=2,
-            socket_connect_timeout=2,
-            client_name=f"plaza-{process}",
-            max_connections=50,
+        self.redis: Redis = Redis.from_pool(
+            BlockingConnectionPool.from_url(  # what comes in a burst waits for its turn
+                plaza.redis_url,
+                socket_timeout=2,
+                socket_connect_timeout=2,
+                client_name=f"plaza-{process}",
+                max_connections=50,
+                timeout=5,
+            )
         )
         self.listener = Listener(plaza.database_url)
         self.hub = Hub(self.redis, configuration[RealtimeSettings])

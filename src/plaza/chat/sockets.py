@@ -55,6 +55,8 @@ from plaza.core.errors import (
 )
 from plaza.core.http import ANONYMOUS
 from plaza.core.http.problems import as_domain_error
+from plaza.core.http.request import client_ip
+from plaza.core.origin import network_of
 from plaza.core.ratelimit import RateLimits
 from plaza.core.realtime import MSGPACK, Close, Frame, Hub, Ref, Socket, write_of
 from plaza.core.result import DomainError
@@ -77,6 +79,7 @@ _CLOSES: dict[type[DomainError], Close] = {
     NotParticipant: Close.FORMER_MEMBER,
     ConversationNotFound: Close.NO_SUCH_TOPIC,
     ConversationDeleted: Close.NO_SUCH_TOPIC,
+    RateLimited: Close.FLOOD,
 }
 Connection: TypeAlias = WebSocket[Any, Any, Any]
 
@@ -106,7 +109,10 @@ class SocketController(Controller):
         codec = Codec(binary=MSGPACK in connection.scope["subprotocols"])
         await connection.accept(subprotocols=MSGPACK if codec.binary else None)
         try:
+            network = network_of(client_ip(connection.scope))
+            self.limits.count("socket.opening.network", network, self.settings.opening_by_network)
             actor = await self._actor(connection, codec)
+            self.limits.count("socket.opening", str(actor.user_id), self.settings.opening)
             (await self.sockets.admit(actor)).unwrap()
             if only is not None:
                 (await self.sockets.enter(actor, only)).unwrap()
@@ -119,13 +125,13 @@ class SocketController(Controller):
             self.hub.settings,
             user_id=actor.user_id,
             session_id=actor.session_id,
+            is_own=actor.impersonator_id is None,
             only=only,
             binary=codec.binary,
             write=write_of(connection.scope),
         )
         try:
             await self._open(socket, actor)
-            is_own=actor.impersonator_id is None,
             await socket.serve(Conversation(self, socket, actor, codec).take)
         finally:
             self.presence.went(socket)

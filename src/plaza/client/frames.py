@@ -25,7 +25,7 @@ class Close(IntEnum):
     SLOW_READER = 4008  # too much was left unread: come back and resume
     TOO_MANY_SOCKETS = 4009  # the user's oldest socket gives way to one too many
     MALFORMED = 4010  # a frame was too large, or the third was malformed
-    FLOOD = 4029  # too many frames
+    FLOOD = 4029  # too many frames, or sockets opened
     SESSION_ENDED = 4401  # the session has ended: log in again
     NOT_ADMITTED = 4403  # known, but not let in: an API key, somebody on the waitlist
 
