@@ -44,6 +44,7 @@ class Message(Base):
         UniqueConstraint("conversation_id", "seq"),
         UniqueConstraint("sender_id", "client_id"),
         Index("chat_message_thread_idx", "parent_id", "seq", postgresql_where=text("parent_id is not null")),
+        Index("chat_message_system_idx", "conversation_id", "seq", postgresql_where=text("type = 'system'")),
         Index("chat_message_search_idx", text("chat_bigrams(search)"), postgresql_using="gin"),
     )
 

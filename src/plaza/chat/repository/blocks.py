@@ -62,18 +62,18 @@ class BlockRepository:
         if before is not None:
             statement = statement.where(tuple_(Block.created_at, Block.blocked_id) < before)
         order = Block.created_at.desc(), Block.blocked_id.desc()
-        async with self.db.reading() as connection:
+        async with self.db.reading(fresh=True) as connection:
             return (await connection.execute(statement.order_by(*order).limit(limit))).all()
 
     async def between(self, user_id: UUID, others: Collection[UUID]) -> set[UUID]:
         """Those of the others who have blocked this one, or whom this one has blocked."""
-        async with self.db.reading() as connection:
+        async with self.db.reading(fresh=True) as connection:
             rows = await connection.scalars(_BETWEEN, {"user_id": user_id, "others": list(others)})
             return set(rows.all())
 
     async def parts(self, conversation_id: UUID) -> bool:
         """Whether one of the two people of this direct conversation has blocked the other."""
-        async with self.db.reading() as connection:
+        async with self.db.reading(fresh=True) as connection:
             return bool((await connection.scalars(_PARTED, {"conversation_id": conversation_id})).one())
 
     async def conversation_of(self, one: UserId, other: UserId) -> ConversationId | None:

@@ -23,7 +23,7 @@ class ChangeRepository(Repository[Message]):
     model = Message
 
     async def conversation_of(self, message_id: UUID) -> ConversationId | None:
-        async with self.db.reading() as connection:
+        async with self.db.reading(fresh=True) as connection:
             statement = select(Message.conversation_id).where(Message.id == message_id)
             return (await connection.execute(statement)).scalar_one_or_none()
 
@@ -44,7 +44,7 @@ class ChangeRepository(Repository[Message]):
             .group_by(MessageReaction.message_id)
         )
         saved = select(SavedMessage.message_id).where(SavedMessage.message_id.in_(ids), SavedMessage.user_id == user_id)
-        async with self.db.reading() as connection:
+        async with self.db.reading(fresh=True) as connection:
             mine = {row.message_id: row.emoji for row in await connection.execute(reacted)}
             kept = set((await connection.scalars(saved)).all())
         return [MessageView.of(each, my_reactions=mine.get(each.id, []), saved=each.id in kept) for each in messages]
@@ -64,7 +64,7 @@ class ChangeRepository(Repository[Message]):
             .order_by(MessageEdit.number)
             .limit(limit)
         )
-        async with self.db.reading() as connection:
+        async with self.db.reading(fresh=True) as connection:
             return (await connection.execute(statement)).all()
 
     async def forget(self, message_id: UUID) -> bool:
@@ -102,7 +102,7 @@ class ChangeRepository(Repository[Message]):
         )
         if after is not None:
             statement = statement.where(tuple_(*key) > after)
-        async with self.db.reading() as connection:
+        async with self.db.reading(fresh=True) as connection:
             return (await connection.execute(statement.order_by(*key).limit(limit))).all()
 
     # Pins and saved messages
@@ -122,7 +122,7 @@ class ChangeRepository(Repository[Message]):
         statement = statement.where(Pin.conversation_id == conversation_id)
         if before is not None:
             statement = statement.where(tuple_(Pin.created_at, Pin.message_id) < before)
-        async with self.db.reading() as connection:
+        async with self.db.reading(fresh=True) as connection:
             rows = await connection.execute(
                 statement.order_by(Pin.created_at.desc(), Pin.message_id.desc()).limit(limit)
             )

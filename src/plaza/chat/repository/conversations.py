@@ -102,24 +102,24 @@ class ConversationRepository(Repository[Conversation]):
     async def pairs(self, conversation_ids: Collection[UUID]) -> Mapping[ConversationId, tuple[UserId, UserId]]:
         """The two people of each direct conversation among these."""
         statement = select(DirectPair).where(DirectPair.conversation_id.in_(conversation_ids))
-        async with self.db.reading() as connection:
+        async with self.db.reading(fresh=True) as connection:
             return {row.conversation_id: (row.user_low, row.user_high) for row in await connection.execute(statement)}
 
     async def deleted(self, conversation_ids: Collection[UUID]) -> Collection[ConversationId]:
         """Those of them that are."""
-        async with self.db.reading() as connection:
+        async with self.db.reading(fresh=True) as connection:
             return (await connection.scalars(_DELETED, {"conversations": list(conversation_ids)})).all()
 
     async def view(self, conversation_id: UUID, user_id: UUID) -> Row[Any] | None:
         """As this live participant sees it; the columns are those of `_VIEWS`."""
-        async with self.db.reading() as connection:
+        async with self.db.reading(fresh=True) as connection:
             return (
                 await connection.execute(_ONE, {"conversation_id": conversation_id, "user_id": user_id})
             ).one_or_none()
 
     async def views(self, user_id: UUID, before: tuple[datetime, UUID] | None, limit: int) -> Sequence[Row[Any]]:
         """By last activity, the latest first; `before` is the key of the last row that was shown."""
-        async with self.db.reading() as connection:
+        async with self.db.reading(fresh=True) as connection:
             if before is None:
                 return (await connection.execute(_FIRST, {"user_id": user_id, "limit": limit})).all()
             parameters = {"user_id": user_id, "active_at": before[0], "id": before[1], "limit": limit}

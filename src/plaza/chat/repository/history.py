@@ -98,5 +98,5 @@ class HistoryRepository:
     async def page(self, conversation_id: UUID, user_id: UUID, span: Span, limit: int) -> PageOfJson | None:
         """None for a stranger. A former participant, or anyone once the conversation is deleted, gets no items."""
         parameters = {"conversation_id": conversation_id, "user_id": user_id, "seq": span.seq, "limit": limit}
-        row = await self.db.swiftly(_STATEMENTS[span.direction], parameters)
+        row = await self.db.swiftly(_STATEMENTS[span.direction], parameters, fresh=True)
         return None if row is None else PageOfJson(*row)

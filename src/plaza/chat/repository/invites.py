@@ -83,7 +83,7 @@ class PendingInviteRepository:
         statement = select(PendingInvite.role, PendingInvite.invited_by).where(
             PendingInvite.conversation_id == conversation_id, PendingInvite.user_id == user_id
         )
-        async with self.db.reading() as connection:
+        async with self.db.reading(fresh=True) as connection:
             return (await connection.execute(statement)).one_or_none()
 
     async def remove(self, conversation_id: UUID, user_id: UUID) -> bool:
@@ -122,7 +122,7 @@ class PendingInviteRepository:
         if before is not None:
             statement = statement.where(tuple_(PendingInvite.created_at, PendingInvite.conversation_id) < before)
         order = PendingInvite.created_at.desc(), PendingInvite.conversation_id.desc()
-        async with self.db.reading() as connection:
+        async with self.db.reading(fresh=True) as connection:
             return (await connection.execute(statement.order_by(*order).limit(limit))).all()
 
     async def _delete(self, *which: ColumnElement[bool]) -> bool:

@@ -65,7 +65,7 @@ class SavedRepository:
         if before is not None:
             statement = statement.where(tuple_(SavedMessage.created_at, SavedMessage.message_id) < before)
         order = SavedMessage.created_at.desc(), SavedMessage.message_id.desc()
-        async with self.db.reading() as connection:
+        async with self.db.reading(fresh=True) as connection:
             rows = await connection.execute(statement.order_by(*order).limit(limit))
             return [(message_of(row[1:]), row[0]) for row in rows]
 
@@ -93,7 +93,7 @@ class DraftRepository:
         if before is not None:
             statement = statement.where(tuple_(Draft.updated_at, Draft.conversation_id) < before)
         order = Draft.updated_at.desc(), Draft.conversation_id.desc()
-        async with self.db.reading() as connection:
+        async with self.db.reading(fresh=True) as connection:
             rows = await connection.execute(statement.order_by(*order).limit(limit))
             return [DraftView(**row._mapping) for row in rows]
 
@@ -114,7 +114,7 @@ class ScheduledRepository(Repository[ScheduledMessage]):
         statement = select(
             ScheduledMessage.id, ScheduledMessage.user_id, ScheduledMessage.conversation_id, ScheduledMessage.content
         ).where(ScheduledMessage.id == id, ScheduledMessage.state == ScheduledState.WAITING)
-        async with self.db.reading() as connection:
+        async with self.db.reading(fresh=True) as connection:
             return (await connection.execute(statement)).one_or_none()
 
     async def page(self, user_id: UUID, after: tuple[datetime, UUID] | None, limit: int) -> Sequence[ScheduledView]:
@@ -125,5 +125,5 @@ class ScheduledRepository(Repository[ScheduledMessage]):
         if after is not None:
             statement = statement.where(tuple_(ScheduledMessage.send_at, ScheduledMessage.id) > after)
         statement = statement.order_by(ScheduledMessage.send_at, ScheduledMessage.id).limit(limit)
-        async with self.db.reading() as connection:
+        async with self.db.reading(fresh=True) as connection:
             return [ScheduledView(**row._mapping) for row in await connection.execute(statement)]

@@ -253,36 +253,36 @@ class MessageRepository(Repository[Message]):
             "parents": [each.parent_id for each in drafts],
             "now": now,
         }
-        async with self.db.reading() as connection:
+        async with self.db.reading(fresh=True) as connection:
             return {number: Obstacles(*rest) for number, *rest in await connection.execute(_OBSTACLES, parameters)}
 
     async def sent_before(self, asked: Collection[tuple[UUID, UUID]]) -> Mapping[tuple[UUID, UUID], MessageBody]:
         """By (sender, client_id)."""
         parameters = {"senders": [each[0] for each in asked], "clients": [each[1] for each in asked]}
-        async with self.db.reading() as connection:
+        async with self.db.reading(fresh=True) as connection:
             rows = await connection.execute(_SENT, parameters)
             return {(row.sender_id, row.client_id): message_of(row) for row in rows}
 
     async def one(self, conversation_id: UUID, message_id: UUID) -> MessageBody | None:
         statement = select(*COLUMNS).where(Message.id == message_id, Message.conversation_id == conversation_id)
-        async with self.db.reading() as connection:
+        async with self.db.reading(fresh=True) as connection:
             row = (await connection.execute(statement)).one_or_none()
         return None if row is None else message_of(row)
 
     async def replies(self, root_id: UUID, after: int, limit: int) -> Sequence[MessageBody]:
         """Those after this seq, the oldest first."""
         statement = select(*COLUMNS).where(Message.parent_id == root_id, Message.seq > after)
-        async with self.db.reading() as connection:
+        async with self.db.reading(fresh=True) as connection:
             return [message_of(row) for row in await connection.execute(statement.order_by(Message.seq).limit(limit))]
 
     async def after(self, conversation_id: UUID, seq: int, limit: int) -> Sequence[LogEntry]:
         """The oldest first, without a gap."""
         parameters = {"conversation_id": conversation_id, "seq": seq, "limit": limit}
-        async with self.db.reading() as connection:
+        async with self.db.reading(fresh=True) as connection:
             rows = (await connection.execute(_AFTER, parameters)).all()
         return [_entry(row) for row in rows]
 
     async def heads(self, since: UUID) -> Sequence[Row[Any]]:
         """(conversation_id, seq, system, user_low, user_high, is_deleted) by conversation and seq."""
-        async with self.db.reading() as connection:
+        async with self.db.reading(fresh=True) as connection:
             return (await connection.execute(_HEADS, {"since": since})).all()

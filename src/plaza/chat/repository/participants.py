@@ -63,10 +63,14 @@ _LIVE_CONVERSATIONS = (
 )
 
 _ENTERED = text("""
-select conversation_id, max(seq) - 1 from chat_message
-where conversation_id = any(cast(:conversations as uuid[])) and type = 'system'
-  and system ->> 'event' = 'participant_added' and system -> 'data' ->> 'user_id' = :user_id
-group by conversation_id
+select asked.id, entry.seq - 1
+from unnest(cast(:conversations as uuid[])) as asked(id)
+cross join lateral (
+  select seq from chat_message
+  where conversation_id = asked.id and type = 'system'
+    and system ->> 'event' = 'participant_added' and system -> 'data' ->> 'user_id' = :user_id
+  order by seq desc limit 1
+) entry
 """)
 
 _UNREAD = """
@@ -122,7 +126,7 @@ class ParticipantRepository(Repository[Participant]):
     async def standings(self, asked: Collection[tuple[UUID, UUID]]) -> Mapping[tuple[UUID, UUID], Standing]:
         """By (conversation, user)."""
         parameters = {"conversations": [each[0] for each in asked], "users": [each[1] for each in asked]}
-        async with self.db.reading() as connection:
+        async with self.db.reading(fresh=True) as connection:
             rows = await connection.execute(_STANDINGS, parameters)
             return {
                 (conversation, user): Standing(is_deleted=deleted, is_live=live)
@@ -156,24 +160,24 @@ class ParticipantRepository(Repository[Participant]):
         statement = select(Participant.user_id).where(
             Participant.conversation_id == conversation_id, Participant.left_at.is_(None)
         )
-        async with self.db.reading() as connection:
+        async with self.db.reading(fresh=True) as connection:
             return (await connection.scalars(statement)).all()
 
     async def page(self, conversation_id: UUID, viewer: UUID, after: UUID, limit: int) -> Sequence[Row[Any]]:
         """Live ones by id, which is the order in which they joined: (id, user_id, role, joined_at, last_read_seq)."""
         parameters = {"conversation_id": conversation_id, "viewer": viewer, "after": after, "limit": limit}
-        async with self.db.reading() as connection:
+        async with self.db.reading(fresh=True) as connection:
             return (await connection.execute(_PAGE, parameters)).all()
 
     async def conversations_of(self, user_id: UUID) -> Mapping[UUID, int]:
-        async with self.db.reading() as connection:
+        async with self.db.reading(fresh=True) as connection:
             rows = await connection.execute(_LIVE_CONVERSATIONS, {"user_id": user_id})
             return {row.id: row.last_seq for row in rows}
 
     async def entered(self, user_id: UUID, conversation_ids: Collection[UUID]) -> Mapping[UUID, int]:
         """The seq before the entry that brought this person in for the last time; those who were there from the beginning are left out."""
         parameters = {"user_id": str(user_id), "conversations": list(conversation_ids)}
-        async with self.db.reading() as connection:
+        async with self.db.reading(fresh=True) as connection:
             return {row[0]: row[1] for row in await connection.execute(_ENTERED, parameters)}
 
     async def raise_marker(self, conversation_id: UUID, user_id: UUID, seq: int) -> bool | None:
@@ -193,11 +197,11 @@ class ParticipantRepository(Repository[Participant]):
     async def read_state(self, conversation_id: UUID, user_id: UUID) -> ReadState | None:
         """Of a live participant; None for others."""
         parameters = {"conversation_id": conversation_id, "user_id": user_id}
-        async with self.db.reading() as connection:
+        async with self.db.reading(fresh=True) as connection:
             row = (await connection.execute(_READ_STATE, parameters)).one_or_none()
         return None if row is None else ReadState(conversation_id=ConversationId(conversation_id), **row._mapping)
 
     async def badges(self, user_id: UUID) -> list[Badge]:
         """Conversations with something unread, by last activity."""
-        async with self.db.reading() as connection:
+        async with self.db.reading(fresh=True) as connection:
             return [Badge(**row._mapping) for row in await connection.execute(_BADGES, {"user_id": user_id})]

@@ -93,7 +93,7 @@ class ReceiptRepository:
             "limit": limit,
             "besides": besides,
         }
-        async with self.db.reading() as connection:
+        async with self.db.reading(fresh=True) as connection:
             return [Reach(*row) for row in await connection.execute(_REACHES, parameters)]
 
     async def raise_delivered(self, reached: Mapping[tuple[UUID, UUID], int]) -> Sequence[Delivery]:

@@ -57,6 +57,12 @@ class Outbox(Protocol):
     async def write(self, session: AsyncSession, events: Sequence[DomainEvent], jobs: Sequence[JobRequest]) -> None: ...
 
 
+_OLDEST_WRITING = text("""
+select min(xact_start) from pg_stat_activity
+where backend_xid is not null and backend_type = 'client backend' and datname = current_database()
+""")
+
+
 class _LostConnection(Exception):
     """The driver's connection was gone, or went."""
 
@@ -80,7 +86,9 @@ class Database:
             hide_parameters=hidden,
             isolation_level="AUTOCOMMIT",  # of the engine: as an option it would be set and taken back at each use
         )
-        self._fresh = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._fresh = (
+            self.engine.execution_options(isolation_level="AUTOCOMMIT") if settings.replica_url else self.reader
+        )
         one = msgspec.structs.replace(settings, pool_size=1)
         self._probe = _engine(url, one, f"{name}-probe", hide_parameters=hidden)
         self.outbox: Outbox | None = None
@@ -266,6 +274,12 @@ class Database:
                 del transaction.events[events:], transaction.jobs[jobs:], transaction.hooks[hooks:]
                 transaction.doomed = doomed
         return result
+
+    async def oldest_writing(self) -> datetime | None:
+        """When the oldest transaction began that has written and not ended: a COMMIT may stall long after its process gave it up."""
+        async with self.reading(fresh=True) as connection:
+            found: datetime | None = (await connection.execute(_OLDEST_WRITING)).scalar_one()
+        return found
 
     async def is_up(self) -> bool:
         """Whether PostgreSQL answers, on a connection of its own: busy is not down."""
