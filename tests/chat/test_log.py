@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
 import pytest
+from redis.asyncio import Redis
 
 from plaza.chat import ConversationLog, MessageDraft
 from plaza.chat.schemas import GroupChange, NewOwner, RoleChange, SeqMarker
 from plaza.core.db import PageRequest
 from plaza.core.ids import uuid7
-from plaza.core.realtime import Hub, LogFrame, Wake
+from plaza.core.realtime import Hub, LogFrame, RealtimeSettings, Wake
+from plaza.core.result import ServiceResult, success
 from plaza.domain_events.identity import UserId
 from tests.chat.builders import Chat, code_of
 from tests.chat.lines import line, settled
+from tests.core.realtime.world import Peer
 from tests.support.stage import Stage
 
 
@@ -32,7 +36,7 @@ class Heard:
     async def to_topic(self, topic: UUID, frame: bytes, *, but_user: UUID | None = None) -> None:
         self.passing.append((topic, msgspec.json.decode(frame)))
 
-    async def to_users(self, users: list[UUID], frame: bytes) -> None:
+    async def to_users(self, users: list[UUID], frame: bytes, *, topic: UUID | None = None) -> None:
         self.passing.append((tuple(users), msgspec.json.decode(frame)))
 
 
@@ -83,6 +87,31 @@ async def test_the_log_says_what_was_told(chat: Chat, plaza: Stage, heard: Heard
         (str(grace.user_id), None),
     ]
     assert {each["type"] for each in changes} == {"participant.changed"}
+
+
+async def test_an_entry_is_heard_though_its_commit_lasts_longer_than_sweeps_look_back(chat: Chat, plaza: Stage) -> None:
+    ada, grace, joan = await chat.people("Ada", "Grace", "Joan")
+    id = await chat.group(ada, grace)
+    hub = Hub(Redis(), RealtimeSettings(window_s=1e-6))  # never connected: it only sweeps
+    hub.log = plaza[ConversationLog]
+    peer = await Peer(hub, grace.user_id).opened()
+    has_written, may_commit = asyncio.Event(), asyncio.Event()
+
+    async def lasting() -> ServiceResult[None]:
+        await chat.add(ada, id, joan)
+        has_written.set()
+        await may_commit.wait()
+        return success(None)
+
+    committing = asyncio.create_task(plaza.runtime.db.run(lasting))
+    await has_written.wait()
+    for _ in range(3):
+        await hub.sweep()
+    may_commit.set()
+    await committing
+    await hub.sweep()
+    await peer.until(lambda: [each["seq"] for each in peer.of_type("message.new")] == [2])
+    await peer.leave()
 
 
 async def test_a_page_of_the_log(chat: Chat, plaza: Stage) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -12,7 +13,7 @@ import pytest
 from redis.asyncio import Redis
 
 from plaza.core.ids import uuid7
-from plaza.core.realtime import Bus, Hub
+from plaza.core.realtime import Bus, Head, Hub
 from plaza.core.realtime.bus import Signal
 from plaza.core.telemetry.metrics import FRAMES_HEALED, SLOW_READERS, SOCKETS
 from tests.core.realtime.world import LIMIT_S, MemoryLog, Peer, Wire, encoded
@@ -59,6 +60,20 @@ async def test_what_has_no_seq_goes_to_those_it_is_meant_for(hub: Hub) -> None:
         heard.append([each["type"] for each in peer.got])
         await peer.leave()
     assert heard == [["ready", "to all", "to ann", "end"], ["ready", "to all", "but ann", "end"], ["ready", "end"]]
+
+
+async def test_a_socket_of_one_topic_hears_of_no_other(hub: Hub, log: MemoryLog) -> None:
+    other = uuid7()
+    log.append(other, joined=[ANN])
+    narrow, wide = await Peer(hub, ANN, only=T).opened(), await Peer(hub, ANN).opened()
+    for about, said in ((other, "other"), (T, "this"), (None, "end")):
+        await hub.to_users([ANN], encoded(said), topic=about)
+    heard = []
+    for peer in (narrow, wide):
+        await peer.until(partial(peer.of_type, "end"))
+        heard.append([each["type"] for each in peer.got])
+        await peer.leave()
+    assert heard == [["ready", "this", "end"], ["ready", "other", "this", "end"]]
 
 
 async def test_nothing_comes_before_ready(hub: Hub, log: MemoryLog) -> None:
@@ -231,6 +246,49 @@ async def test_resuming_twice_starts_over(hub: Hub, log: MemoryLog) -> None:
     await peer.leave()
 
 
+async def test_whoever_missed_nothing_is_live_without_a_read(hub: Hub, log: MemoryLog) -> None:
+    peer, other = await Peer(hub, ANN).opened(), await Peer(hub, ANN).opened()
+    await hub.wake(log.append(T))
+    await peer.until(lambda: peer.has(T, log.last(T)))
+    reads, head = log.reads, log.last(T)
+    await hub.resume(peer.socket, {T: (head, head)}, encoded("subscribed"))
+    await hub.wake(log.append(T))
+    await peer.until(lambda: peer.has(T, log.last(T)))
+    assert (log.reads, peer.seqs(T)) == (reads, other.seqs(T))
+    behind = log.last(T) - 1
+    await hub.resume(peer.socket, {T: (behind, behind)}, encoded("subscribed"))
+    await peer.until(lambda: peer.seqs(T).count(log.last(T)) == 2)
+    assert log.reads > reads, "it was told before, and is told again behind the answer"
+    for each in (peer, other):
+        await each.leave()
+
+
+async def test_a_sweep_looks_back_to_where_a_commit_began_that_lasts(
+    hub: Hub, log: MemoryLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[datetime] = []
+    began = datetime.now(UTC) - timedelta(seconds=100)
+    unseen: list[datetime | None] = [None, began, None, None, began - timedelta(days=1), None]
+
+    async def heads(since: UUID) -> list[Head]:
+        asked.append(datetime.fromtimestamp((since.int >> 80) / 1000, UTC))
+        return []
+
+    async def unseen_since() -> datetime | None:
+        return unseen.pop(0)
+
+    monkeypatch.setattr(log, "heads", heads)
+    monkeypatch.setattr(log, "unseen_since", unseen_since)
+    peer = await Peer(hub, ANN).opened()
+    while unseen:
+        await hub.sweep()
+    await peer.leave()
+    window, now = timedelta(seconds=hub.settings.window_s), datetime.now(UTC)
+    reached = [each < began - window + timedelta(seconds=1) for each in asked]
+    assert reached == [False, True, True, False, True, True], "and once more when it has ended"
+    assert asked[-1] > now - window - timedelta(seconds=hub.settings.stalled_s + 60), "but not for ever"
+
+
 async def test_the_entries_that_nobody_brought_are_counted(hub: Hub, log: MemoryLog) -> None:
     peer = await Peer(hub, ANN).opened()
     healed = value(FRAMES_HEALED)
@@ -327,6 +385,7 @@ async def test_an_end_that_nobody_told_is_found_in_turns(
         await hub.sweep()
     await ann.until(lambda: len(ann.of_type("ended")) == 5)
     assert hub.topics.by_id.keys().isdisjoint(topics)
+    await ann.leave()
 
 
 async def test_nothing_is_kept_of_those_who_went(hub: Hub, log: MemoryLog) -> None:

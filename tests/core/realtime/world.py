@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -61,6 +62,10 @@ class MemoryLog:
             return found
 
         return await self._read(read)
+
+    async def unseen_since(self) -> datetime | None:
+        """An entry is there at once."""
+        return None
 
     async def topics_of(self, user_id: UUID) -> Mapping[UUID, int]:
         return await self._read(

@@ -50,10 +50,10 @@ class Announcer:
         data = encode(frame)
         self.db.after_commit(lambda: self.hub.to_topic(conversation_id, data))
 
-    def to_users(self, user_ids: Collection[UUID], frame: msgspec.Struct) -> None:
-        """All devices of these people."""
+    def to_users(self, user_ids: Collection[UUID], frame: msgspec.Struct, *, about: UUID | None = None) -> None:
+        """All devices of these people, but those that serve another conversation than the one that it is `about`."""
         data = encode(frame)
-        self.db.after_commit(lambda: self.hub.to_users(user_ids, data))
+        self.db.after_commit(lambda: self.hub.to_users(user_ids, data, topic=about))
 
     def ended(self, conversation_id: UUID) -> None:
         """It is deleted: nothing is heard of it any more, after a farewell to whoever listens."""

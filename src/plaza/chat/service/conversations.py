@@ -57,7 +57,8 @@ class ConversationService(Service):
         if new.kind == Kind.DIRECT and is_new:  # a group tells of itself by its first message
             for each in (me, *others):
                 shown = without_personal(await self._view(made, each))
-                self.announcer.to_users([each], ConversationUpdated(conversation_id=made, conversation=shown))
+                told = ConversationUpdated(conversation_id=made, conversation=shown)
+                self.announcer.to_users([each], told, about=made)
         return success(CreatedConversation(conversation=view, is_new=is_new))
 
     @query(InvalidCursor)

@@ -5,6 +5,7 @@ was missed live and what is read back later cannot differ.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -91,7 +92,7 @@ class ConversationLog:
     """Implements core.realtime's `TopicLog`: a topic is a conversation."""
 
     def __init__(self, db: Database) -> None:
-        self.messages, self.participants = MessageRepository(db), ParticipantRepository(db)
+        self.db, self.messages, self.participants = db, MessageRepository(db), ParticipantRepository(db)
         self.conversations = ConversationRepository(db)
 
     async def frames(self, topic: UUID, after: int, limit: int) -> Sequence[LogFrame]:
@@ -104,6 +105,9 @@ class ConversationLog:
             joined = () if is_deleted else joined or introduced(low, high)
             heads.append(Head(topic=conversation_id, seq=seq, joined=joined, left=left))
         return heads
+
+    async def unseen_since(self) -> datetime | None:
+        return await self.db.oldest_writing()
 
     async def topics_of(self, user_id: UUID) -> Mapping[UUID, int]:
         return await self.participants.conversations_of(user_id)

@@ -72,4 +72,5 @@ class ReadingService(Service):
         self.announcer.to_users(
             [actor.user_id],
             UnreadChanged(conversation_id=state.conversation_id, unread=state.unread, mentions=state.mentions),
+            about=state.conversation_id,
         )

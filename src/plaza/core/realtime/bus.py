@@ -30,6 +30,7 @@ class ToTopic(msgspec.Struct, frozen=True, array_like=True, tag=2):
 class ToUsers(msgspec.Struct, frozen=True, array_like=True, tag=3):
     users: tuple[UUID, ...]
     frame: bytes
+    topic: UUID | None = None
 
 
 class CloseSockets(msgspec.Struct, frozen=True, array_like=True, tag=4):

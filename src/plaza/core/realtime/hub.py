@@ -59,7 +59,7 @@ class Hub:
         self._tasks: set[asyncio.Task[None]] = set()
         self._reads = asyncio.Semaphore(settings.log_reads)
         self._sweep_due = asyncio.Event()
-        self._swept_at = datetime.now(UTC)
+        self._seen_until = datetime.now(UTC)
         self._is_draining = False
 
     # speaking; none of these waits, they are coroutines so that they fit `db.after_commit`
@@ -72,9 +72,10 @@ class Hub:
         """A frame without a seq to the readers of a topic; it may be lost."""
         self._tell((ToTopic(topic, frame, but_user),))
 
-    async def to_users(self, users: Collection[UUID], frame: bytes) -> None:
-        """A frame without a seq to all sockets of these users; it may be lost."""
-        self._tell((ToUsers(tuple(users), frame),))
+    async def to_users(self, users: Collection[UUID], frame: bytes, *, topic: UUID | None = None) -> None:
+        """A frame without a seq to all sockets of these users, but of those that serve one topic not to others than `topic`'s, if it is
+        about one; it may be lost."""
+        self._tell((ToUsers(tuple(users), frame, topic),))
 
     async def signal(self, name: str, ids: Collection[UUID]) -> None:
         """To the handler of that name in every process, this one included; it may be lost."""
@@ -151,12 +152,12 @@ class Hub:
         if socket.is_closing:
             return
         followers = [
-            self.topics.follow(socket, topic_id, after=after, head=head)
+            self.topics.resume(socket, topic_id, after=after, head=head)
             for topic_id, (head, after) in wanted.items()
             if not self.topics.has_left(topic_id, socket.user_id, since=head)  # nothing comes behind his farewell
         ]
         socket.push(Frame(subscribed))
-        for follower in followers:
+        for follower in filter(None, followers):
             await self._catch_up(follower)
 
     # lasting
@@ -203,7 +204,7 @@ class Hub:
             case ToTopic():
                 self._push(self._readers(item), item.frame)
             case ToUsers():
-                self._push((each for user in item.users for each in self.topics.sockets_of.get(user, ())), item.frame)
+                self._push(self._devices(item), item.frame)
             case CloseSockets():
                 for found in filter(None, map(self._sockets.get, item.sockets)):
                     found.close(item.code)
@@ -216,6 +217,12 @@ class Hub:
         if topic is None:
             return ()
         return (each for each in self.topics.listeners(topic) if each.user_id != item.but_user)
+
+    def _devices(self, item: ToUsers) -> Iterable[Socket]:
+        for user in item.users:
+            for each in self.topics.sockets_of.get(user, ()):
+                if item.topic is None or each.only in (None, item.topic):
+                    yield each
 
     def _push(self, sockets: Iterable[Socket], data: bytes) -> None:
         frame = Frame(data)
@@ -242,15 +249,17 @@ class Hub:
                 log.warning("realtime_sweep_failed", error=repr(error))
 
     async def sweep(self) -> None:
-        """Everything committed up to `window_s` before the last sweep that succeeded, as if it had just been told."""
-        begun = datetime.now(UTC)
+        """Everything made since `window_s` before the last sweep that succeeded, or since then not visible to it, as if just told."""
+        seen_until = begun = datetime.now(UTC)
         if self._sockets:
             window = timedelta(seconds=self.settings.window_s)
-            self.topics.heard(await self._reading(self.log.heads(floor_of(self._swept_at - window))))
-            age = (begun - self._swept_at).total_seconds() + 2 * self.settings.window_s
-            self.topics.forget_gone(time.monotonic() - age)
+            unseen_since = await self._reading(self.log.unseen_since()) or begun
+            seen_until = min(begun, max(unseen_since, begun - timedelta(seconds=self.settings.stalled_s)))
+            since = min(self._seen_until, seen_until) - window
+            self.topics.heard(await self._reading(self.log.heads(floor_of(since))))
+            self.topics.forget_gone(time.monotonic() - (begun - since + window).total_seconds())
             await self._end_what_has_ended()
-        self._swept_at = begun
+        self._seen_until = seen_until
 
     async def _end_what_has_ended(self) -> None:
         """An end is no entry, and so no head tells of it: the topics that are read here are asked about in turns."""

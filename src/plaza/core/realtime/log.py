@@ -7,6 +7,7 @@ log is the truth; everything else only wakes.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -57,6 +58,10 @@ class TopicLog(Protocol):
     async def heads(self, since: UUID) -> Sequence[Head]:
         """Of every topic with an entry made since (entry id >= `since`, a UUIDv7): its last entry, and each entry since then in which
         somebody joined or left; ordered by topic and seq. Nobody joins a topic that has ended."""
+        ...
+
+    async def unseen_since(self) -> datetime | None:
+        """Since when entries may have been made that nobody can see yet, because their COMMIT lasts; None: there are none."""
         ...
 
     async def topics_of(self, user_id: UUID) -> Mapping[UUID, int]:

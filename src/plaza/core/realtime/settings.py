@@ -15,6 +15,7 @@ class RealtimeSettings(msgspec.Struct, frozen=True):
     log_reads: int = 8  # at the same time, so that healing leaves connections for the commands
     sweep_s: float = 1
     window_s: float = 10  # how far back a sweep looks: longer than a transaction lasts and clocks differ
+    stalled_s: float = 600  # how far back at most for the sake of a transaction whose COMMIT lasts longer
     patience_s: float = 0.03  # a gap may be a wake-up that was overtaken; only then it is read from the log
     close_within_s: float = 20  # for a reader too slow to take even the close frame
     restart_spread_ms: int = 5_000  # clients come back at a random moment of it

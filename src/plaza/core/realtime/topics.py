@@ -190,19 +190,27 @@ class Topics:
                 yield socket
 
     def detach(self, socket: Socket, topic: Topic) -> None:
-        topic.live.discard(socket)
-        topic.ahead.pop(socket, None)
-        topic.followers.pop(socket, None)
+        self._take_out(socket, topic)
         socket.topics.discard(topic)
         self._forget_unread(topic)
+
+    def resume(self, socket: Socket, topic_id: UUID, *, after: int, head: int) -> Follower | None:
+        """A follower where the socket has missed something; else it reads on like the others. `head` as in `follow`."""
+        topic = self.by_id.get(topic_id)
+        end = head if topic is None else max(head, topic.given)
+        if after < end:
+            return self.follow(socket, topic_id, after=after, head=head)
+        if topic is not None:
+            self._take_out(socket, topic)
+        self.attach(socket, topic_id, end)
+        return None
 
     def follow(self, socket: Socket, topic_id: UUID, *, after: int, head: int) -> Follower:
         """From now on the socket gets of this topic only what its follower reads. `head` is the topic's last seq, read just now."""
         topic = self.by_id.get(topic_id)
         if topic is None:
             topic = self.by_id[topic_id] = Topic(topic_id, head)
-        topic.live.discard(socket)
-        topic.ahead.pop(socket, None)
+        self._take_out(socket, topic)
         socket.topics.add(topic)
         follower = topic.followers[socket] = Follower(socket, topic, min(after, max(head, topic.given)), head)
         return follower
@@ -348,6 +356,12 @@ class Topics:
             if seq >= reached:
                 del topic.ahead[socket]
                 topic.live.add(socket)
+
+    def _take_out(self, socket: Socket, topic: Topic) -> None:
+        """However it stands to the topic."""
+        topic.live.discard(socket)
+        topic.ahead.pop(socket, None)
+        topic.followers.pop(socket, None)
 
     def _remember(self, topic_id: UUID, user_id: UUID, seq: int) -> None:
         if user_id in self.sockets_of and not self._is_gone(topic_id, user_id, seq):
