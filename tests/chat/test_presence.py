@@ -92,6 +92,28 @@ async def test_strangers_look_offline(chat: Chat, pair: tuple[Actor, Actor]) -> 
 
 async def test_the_presence_of_a_conversation(chat: Chat) -> None:
     ada, bob, eve = await chat.people("Ada", "Bob", "Eve")
+async def test_when_one_was_here_is_told_to_nobody_where_one_wants_that(
+    plaza: Stage, chat: Chat, clock: ManualClock, pair: tuple[Actor, Actor]
+) -> None:
+    ada, bob = pair
+    adas, bobs = await chat.http(ada), await chat.http(bob)
+    chosen = await bobs.patch("/api/v1/auth/profile", json={"preferences": {"last_seen": "nobody"}})
+    assert chosen.json()["preferences"]["last_seen"] == "nobody"
+    own = (await bobs.post("/api/v1/chat/presence/heartbeat")).json()
+    assert own["last_seen_at"] is not None
+    clock.advance(timedelta(minutes=5))
+    seen = [(await http.get(f"/api/v1/chat/presence/{bob.user_id}")).json() for http in (adas, bobs)]
+    assert [each["status"] for each in seen] == ["offline", "offline"]
+    assert [each["last_seen_at"] for each in seen] == [None, own["last_seen_at"]]
+    async with line(plaza, ada) as socket:
+        await socket.next("ack", ref=await socket.send("presence.watch", user_ids=[str(bob.user_id)]))
+        async with line(plaza, bob):
+            assert (await socket.next("presence.changed", status="online"))["last_seen_at"] is None
+        assert (await socket.next("presence.changed", status="offline"))["last_seen_at"] is None
+    wrong = await bobs.patch("/api/v1/auth/profile", json={"preferences": {"last_seen": "friends"}})
+    assert wrong.json()["code"] == "VALIDATION_ERROR"
+
+
     team = await chat.group(ada, bob)
     adas = await chat.http(ada)
     await (await chat.http(bob)).post("/api/v1/chat/presence", json={"status": "away"})

@@ -762,13 +762,15 @@ class PhoneInput(Struct, frozen=True, kw_only=True):
 class Preferences(Struct, frozen=True, kw_only=True):
     """`discoverable` people are found by lookup; the others only by those who have their id.
 
-    `group_invites`: whether anybody may add one to a group, or has to ask first.
+    `group_invites`: whether anybody may add one to a group, or has to ask first. `last_seen`: whether those who see one's presence see
+    since when, too.
     """
 
     discoverable: bool = True
     email_frequency: str = "immediate"
     group_invites: str = "everybody"
     language: str = "en"
+    last_seen: str = "everybody"
     theme: str = "system"
 
 
@@ -777,6 +779,7 @@ class PreferencesPatch(Struct, frozen=True, kw_only=True):
     email_frequency: Literal["immediate", "daily", "weekly", "never"] | UnsetType = UNSET
     group_invites: Literal["everybody", "ask"] | UnsetType = UNSET
     language: str | UnsetType = UNSET
+    last_seen: Literal["everybody", "nobody"] | UnsetType = UNSET
     theme: Literal["system", "light", "dark"] | UnsetType = UNSET
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import islice
@@ -16,6 +16,7 @@ from uuid import UUID
 
 import structlog
 from redis.asyncio import Redis
+from msgspec.structs import replace
 
 from plaza.chat.frames import PresenceChanged
 from plaza.chat.repository import ParticipantRepository
@@ -34,6 +35,7 @@ from plaza.core.service import Service, flow
 from plaza.domain_events.chat import ConversationId
 from plaza.domain_events.identity import UserId
 
+from plaza.identity import ProfileService
 log = structlog.get_logger(__name__)
 
 _HIDDEN = (Status.INVISIBLE, Status.OFFLINE)
@@ -46,7 +48,9 @@ class PresenceService(Service):
     GATHER_S = 0.25  # a page that reloads does not blink
     LOOK_AGAIN = 100  # sockets of which every heartbeat asks whether they may still watch whom they watch
 
-    def __init__(self, db: Database, clock: Clock, redis: Redis, hub: Hub, settings: ChatSettings) -> None:
+    def __init__(
+        self, db: Database, clock: Clock, redis: Redis, hub: Hub, profiles: ProfileService, settings: ChatSettings
+    ) -> None:
         super().__init__(db)
         self.clock, self.hub, self.is_kept = clock, hub, settings.presence
         self.presences, self.participants = PresenceRepository(db, redis), ParticipantRepository(db)
@@ -93,7 +97,8 @@ class PresenceService(Service):
             return success([self._view(each, None) for each in asked])
         known = {*await self.presences.acquainted(actor.user_id, asked), actor.user_id}
         traces = await self.presences.traces([each for each in asked if each in known], self.clock.now())
-        return success([self._view(each, traces.get(each), own=each == actor.user_id) for each in asked])
+        views = [self._view(each, traces.get(each), own=each == actor.user_id) for each in asked]
+        return success(await self._discreet(views, to=actor.user_id))
 
     @flow(*ENTRANCE, Unavailable)
     async def of_conversation(self, actor: Actor, conversation_id: ConversationId) -> ServiceResult[list[PresenceView]]:
@@ -172,8 +177,15 @@ class PresenceService(Service):
             await self.hub.signal(_SIGNAL, moved)
         await self._look_again()
         changed, self._changed = self._changed & self._watchers.keys(), set()
-        for user_id, trace in (await self.presences.traces(list(changed), self.clock.now())).items():
-            self._tell(self._view(user_id, trace))
+        traces = await self.presences.traces(list(changed), self.clock.now())
+        views = [self._view(user_id, trace) for user_id, trace in traces.items()]
+        news = [each for each in views if self._told.get(each.user_id) is not each.status]
+        try:
+            told = await self._discreet(news)
+        except Exception as error:
+            raise Unavailable(retry_after=1) from error
+        for view in told:
+            self._tell(view)
 
     def _close_surplus(self, alive: dict[UUID, list[str]]) -> None:
         """The hub counts the sockets of its own process; these are those of all. The oldest have the smallest ids."""
@@ -207,11 +219,24 @@ class PresenceService(Service):
             except Exception as error:
                 self._doubted[socket] |= doubted
                 raise Unavailable(retry_after=1) from error
-            if socket in self._watched:
-                self._watch_only(socket, self._watched[socket] - (doubted - known))
+            for socket, doubted in asked:
+                if socket in self._watched:
+                    parted = {each for each in doubted if (socket.user_id, each) not in known}
+                    self._watch_only(socket, self._watched[socket] - parted)
+
+    async def _known(self, user_id: UUID, others: Collection[UUID]) -> frozenset[UUID]:
+        """Those whom this person may see."""
+        pairs = await self.presences.acquainted([(user_id, each) for each in others])
+        return frozenset(other for _, other in pairs)
+
+    async def _discreet(self, views: Sequence[PresenceView], *, to: UUID | None = None) -> list[PresenceView]:
+        """Without the time, but to themselves, of those who keep it to themselves."""
+        timed = {each.user_id for each in views if each.last_seen_at is not None and each.user_id != to}
+        hidden = (await self.profiles.hide_last_seen(timed)).unwrap() if timed else set()
+        return [replace(each, last_seen_at=None) if each.user_id in hidden else each for each in views]
 
     def _tell(self, view: PresenceView) -> None:
-        if self._told.get(view.user_id) is view.status:
+        if view.user_id not in self._watchers:  # nobody looks any more
             return
         self._told[view.user_id] = view.status
         changed = PresenceChanged(user_id=view.user_id, status=view.status, last_seen_at=view.last_seen_at)

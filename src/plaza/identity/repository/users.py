@@ -231,9 +231,10 @@ class UserRepository(Repository[User]):
             )
         return [Card(**row, avatar_url=None) for row in rows]
 
-    async def ask_before_groups(self, user_ids: Collection[UserId]) -> set[UserId]:
+    async def who_prefer(self, user_ids: Collection[UserId], preference: str, value: str) -> set[UserId]:
+        """Those of them who chose this value."""
         statement = select(Profile.user_id).where(
-            Profile.user_id.in_(user_ids), Profile.preferences["group_invites"].as_string() == "ask"
+            Profile.user_id.in_(user_ids), Profile.preferences[preference].as_string() == value
         )
         async with self.db.reading() as connection:
             return set((await connection.scalars(statement)).all())

@@ -25,6 +25,7 @@ class PreferencesPatch(Patch, frozen=True, kw_only=True):
     email_frequency: Literal["immediate", "daily", "weekly", "never"] | UnsetType = UNSET
     discoverable: bool | UnsetType = UNSET
     group_invites: Literal["everybody", "ask"] | UnsetType = UNSET
+    last_seen: Literal["everybody", "nobody"] | UnsetType = UNSET
 
 
 class ProfilePatch(Patch, frozen=True, kw_only=True):
@@ -67,7 +68,8 @@ class UserView(View, frozen=True, kw_only=True):
 class Preferences(View, frozen=True, kw_only=True):
     """`discoverable` people are found by lookup; the others only by those who have their id.
 
-    `group_invites`: whether anybody may add one to a group, or has to ask first.
+    `group_invites`: whether anybody may add one to a group, or has to ask first. `last_seen`: whether those who see one's presence see
+    since when, too.
     """
 
     theme: Literal["system", "light", "dark"] = "system"
@@ -75,6 +77,7 @@ class Preferences(View, frozen=True, kw_only=True):
     email_frequency: Literal["immediate", "daily", "weekly", "never"] = "immediate"
     discoverable: bool = True
     group_invites: Literal["everybody", "ask"] = "everybody"
+    last_seen: Literal["everybody", "nobody"] = "everybody"
 
 
 class ProfileView(View, frozen=True, kw_only=True):

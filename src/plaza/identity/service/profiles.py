@@ -89,7 +89,12 @@ class ProfileService(Service):
     @query()
     async def ask_before_groups(self, user_ids: Collection[UserId]) -> ServiceResult[set[UserId]]:
         """Those of them who want to be asked before they are added to a group."""
-        return success(await self.users.ask_before_groups(user_ids))
+        return success(await self.users.who_prefer(user_ids, "group_invites", "ask"))
+
+    @query()
+    async def hide_last_seen(self, user_ids: Collection[UserId]) -> ServiceResult[set[UserId]]:
+        """Those of them who tell nobody when they were here last."""
+        return success(await self.users.who_prefer(user_ids, "last_seen", "nobody"))
 
     async def _change(self, actor: Actor, changes: dict[str, object]) -> None:
         """Raises UserNotFound, UsernameTaken, UsernameReserved, ValidationFailed."""
