@@ -15,8 +15,8 @@ from itertools import islice
 from uuid import UUID
 
 import structlog
-from redis.asyncio import Redis
 from msgspec.structs import replace
+from redis.asyncio import Redis
 
 from plaza.chat.frames import PresenceChanged
 from plaza.chat.repository import ParticipantRepository
@@ -34,8 +34,8 @@ from plaza.core.result import ServiceResult, success
 from plaza.core.service import Service, flow
 from plaza.domain_events.chat import ConversationId
 from plaza.domain_events.identity import UserId
-
 from plaza.identity import ProfileService
+
 log = structlog.get_logger(__name__)
 
 _HIDDEN = (Status.INVISIBLE, Status.OFFLINE)
@@ -52,7 +52,7 @@ class PresenceService(Service):
         self, db: Database, clock: Clock, redis: Redis, hub: Hub, profiles: ProfileService, settings: ChatSettings
     ) -> None:
         super().__init__(db)
-        self.clock, self.hub, self.is_kept = clock, hub, settings.presence
+        self.clock, self.hub, self.profiles, self.is_kept = clock, hub, profiles, settings.presence
         self.presences, self.participants = PresenceRepository(db, redis), ParticipantRepository(db)
         self.entrance = Entrance(db)
         self._sockets: set[Socket] = set()
@@ -219,15 +219,8 @@ class PresenceService(Service):
             except Exception as error:
                 self._doubted[socket] |= doubted
                 raise Unavailable(retry_after=1) from error
-            for socket, doubted in asked:
-                if socket in self._watched:
-                    parted = {each for each in doubted if (socket.user_id, each) not in known}
-                    self._watch_only(socket, self._watched[socket] - parted)
-
-    async def _known(self, user_id: UUID, others: Collection[UUID]) -> frozenset[UUID]:
-        """Those whom this person may see."""
-        pairs = await self.presences.acquainted([(user_id, each) for each in others])
-        return frozenset(other for _, other in pairs)
+            if socket in self._watched:
+                self._watch_only(socket, self._watched[socket] - (doubted - known))
 
     async def _discreet(self, views: Sequence[PresenceView], *, to: UUID | None = None) -> list[PresenceView]:
         """Without the time, but to themselves, of those who keep it to themselves."""
