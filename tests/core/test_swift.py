@@ -13,6 +13,7 @@ from plaza.core.db import Database, DatabaseSettings, Swift, is_lost_server, is_
 from plaza.core.result import ServiceResult, success
 from tests.core.conftest import CounterService
 from tests.support.statements import statements
+from tests.support.waiting import eventually
 
 PID = Swift("select pg_backend_pid()")
 
@@ -97,3 +98,24 @@ async def test_whoever_is_cancelled_takes_no_connection_along(counters: CounterS
         await asyncio.gather(task, return_exceptions=True)
     assert counters.db.reader.pool.status().endswith("Current Checked out connections: 0")
     assert await read(counters.db) == (5,)
+
+
+async def test_what_nobody_waits_for_any_more_ends_at_the_server(counters: CounterService) -> None:
+    db, question = Database(counters.db.url, DatabaseSettings(statement_timeout_ms=600_000)), "select pg_sleep(600)"
+
+    async def runs() -> bool:
+        found = await counters.db.swiftly(
+            Swift("select count(*) from pg_stat_activity where query = :question"), {"question": question}
+        )
+        return found is not None and found[0] == 1
+
+    async def has_ended() -> bool:
+        return not await runs()
+
+    try:
+        asking = asyncio.create_task(db.swiftly(Swift(question), {}))
+        await eventually(runs)
+        asking.cancel()
+        await eventually(has_ended)
+    finally:
+        await db.close()

@@ -14,6 +14,7 @@ import msgspec
 import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.util import greenlet_spawn
 
 from plaza.core.db.errors import DEADLOCK, is_conflict, is_lost_server, is_refusal, sqlstate
 from plaza.core.db.swift import Swift
@@ -163,8 +164,10 @@ class Database:
             if driver.is_closed():
                 raise _LostConnection from error
             raise
-        except BaseException:  # cancelled: what the server still answers is nobody's
-            connection.invalidate()
+        except (
+            BaseException
+        ):  # cancelled: what the server still answers is nobody's, and the driver takes a moment to tell it so
+            await greenlet_spawn(connection.invalidate)
             raise
         finally:
             connection.close()
