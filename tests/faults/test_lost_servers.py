@@ -33,7 +33,12 @@ BY_REDIS = {
 }
 # What these answer is known without PostgreSQL: tickets and challenges are a matter of Redis, keys may be known already.
 BY_REDIS_ALONE = {"POST /api/v1/auth/ws-ticket", "POST /api/v1/auth/passkeys/authentication-options"}
-WITHOUT_BOTH = {"GET /health/live", "GET /.well-known/jwks.json", "GET /api/v1/auth/oauth/providers"}
+WITHOUT_BOTH = {
+    "GET /health/live",
+    "GET /.well-known/jwks.json",
+    "GET /api/v1/auth/oauth/providers",
+    "GET /api/v1/auth/api-keys/scopes",
+}
 WITHOUT_POSTGRES = WITHOUT_BOTH | BY_REDIS_ALONE
 # These refuse whoever asks here before they ask PostgreSQL: no staff, no such provider, nothing that was ever signed, oneself.
 REFUSED_AT_ONCE = re.compile(
