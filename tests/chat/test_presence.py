@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from datetime import timedelta
 
 import httpx
 import pytest
 from redis.asyncio import Redis
+from sqlalchemy import text
 
 from plaza.chat.service.presence import PresenceService
 from plaza.core.actor import Actor
@@ -90,8 +92,6 @@ async def test_strangers_look_offline(chat: Chat, pair: tuple[Actor, Actor]) -> 
     assert [item["status"] for item in items] == ["online", "offline", "offline"]
 
 
-async def test_the_presence_of_a_conversation(chat: Chat) -> None:
-    ada, bob, eve = await chat.people("Ada", "Bob", "Eve")
 async def test_when_one_was_here_is_told_to_nobody_where_one_wants_that(
     plaza: Stage, chat: Chat, clock: ManualClock, pair: tuple[Actor, Actor]
 ) -> None:
@@ -114,6 +114,8 @@ async def test_when_one_was_here_is_told_to_nobody_where_one_wants_that(
     assert wrong.json()["code"] == "VALIDATION_ERROR"
 
 
+async def test_the_presence_of_a_conversation(chat: Chat) -> None:
+    ada, bob, eve = await chat.people("Ada", "Bob", "Eve")
     team = await chat.group(ada, bob)
     adas = await chat.http(ada)
     await (await chat.http(bob)).post("/api/v1/chat/presence", json={"status": "away"})
@@ -201,6 +203,32 @@ async def test_whoever_stops_beating_goes(
         clock.advance(timedelta(seconds=61))
         await presence.beat()
         assert (await adas.next("presence.changed"))["status"] == "offline"
+
+
+async def test_of_a_parting_that_nobody_told_every_watcher_learns_within_a_few_heartbeats(
+    plaza: Stage, chat: Chat, pair: tuple[Actor, Actor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, bob = pair
+    eve, dan = await chat.people("Eve", "Dan")
+    await chat.direct(ada, eve)
+    presence = plaza[PresenceService]
+    monkeypatch.setattr(presence, "AT_ONCE", 2)
+    async with AsyncExitStack() as stack:
+        watching = [await stack.enter_async_context(line(plaza, ada)) for _ in range(5)]
+        for each in watching:
+            ref = await each.send("presence.watch", user_ids=[str(bob.user_id), str(eve.user_id), str(dan.user_id)])
+            await each.next("ack", ref=ref)
+        async with plaza.runtime.db.engine.begin() as connection:
+            gone = text("update chat_participant set left_at = now() where user_id = :user_id")
+            await connection.execute(gone, {"user_id": bob.user_id})
+        for _ in range(presence.LOOK_AGAIN):
+            await presence.beat()
+        for who in (bob, eve):
+            await stack.enter_async_context(line(plaza, who))
+        for each in watching:
+            await each.next("presence.changed", user_id=str(eve.user_id), status="online")
+            told = [frame["user_id"] for frame in await settled(each) if frame["type"] == "presence.changed"]
+            assert set(told) == {str(eve.user_id)}
 
 
 async def test_without_presence_nothing_is_kept_and_everybody_looks_offline(

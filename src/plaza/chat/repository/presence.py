@@ -30,12 +30,14 @@ _KEPT = timedelta(days=90)
 _AT_ONCE = 500  # users of one pipeline: packing more would hold up everybody else
 
 _ACQUAINTED = text("""
-select distinct other.user_id
-from chat_participant mine
-join chat_conversation c on c.id = mine.conversation_id and c.deleted_at is null
-join chat_participant other on other.conversation_id = mine.conversation_id and other.left_at is null
-where mine.user_id = :user_id and mine.left_at is null and other.user_id = any(cast(:others as uuid[]))
-  and not exists (select from chat_block b where b.user_id = other.user_id and b.blocked_id = mine.user_id)
+select asked.user_id, asked.other_id
+from unnest(cast(:users as uuid[]), cast(:others as uuid[])) as asked(user_id, other_id)
+where exists (
+  select from chat_participant mine
+  join chat_conversation c on c.id = mine.conversation_id and c.deleted_at is null
+  join chat_participant other on other.conversation_id = mine.conversation_id and other.left_at is null
+  where mine.user_id = asked.user_id and mine.left_at is null and other.user_id = asked.other_id
+) and not exists (select from chat_block b where b.user_id = asked.other_id and b.blocked_id = asked.user_id)
 """)
 
 
@@ -58,11 +60,11 @@ class PresenceRepository:
     def __init__(self, db: Database, redis: Redis) -> None:
         self.db, self.redis = db, redis
 
-    async def acquainted(self, user_id: UUID, others: Collection[UUID]) -> set[UUID]:
-        """Those of `others` who share a live conversation with the user."""
-        async with self.db.reading() as connection:
-            rows = await connection.scalars(_ACQUAINTED, {"user_id": user_id, "others": list(others)})
-            return set(rows)
+    async def acquainted(self, asked: Collection[tuple[UUID, UUID]]) -> set[tuple[UUID, UUID]]:
+        """Those pairs (user, other) of which the other shares a live conversation with the user, and has not blocked him."""
+        parameters = {"users": [each[0] for each in asked], "others": [each[1] for each in asked]}
+        async with self.db.reading(fresh=True) as connection:
+            return {(user, other) for user, other in await connection.execute(_ACQUAINTED, parameters)}
 
     @outside
     async def beat(self, devices: Mapping[UUID, Collection[str]], now: datetime) -> dict[UUID, list[str]]:

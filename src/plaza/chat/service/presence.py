@@ -7,6 +7,7 @@ whatever it changed for somebody who watches goes out as a delta. Who shares no 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
@@ -46,7 +47,8 @@ _SOCKET = "socket:"
 class PresenceService(Service):
     BEAT_S = 20.0
     GATHER_S = 0.25  # a page that reloads does not blink
-    LOOK_AGAIN = 100  # sockets of which every heartbeat asks whether they may still watch whom they watch
+    LOOK_AGAIN = 3  # heartbeats within which every socket is asked whether it may still watch whom it watches
+    AT_ONCE = 100  # sockets
 
     def __init__(
         self, db: Database, clock: Clock, redis: Redis, hub: Hub, profiles: ProfileService, settings: ChatSettings
@@ -95,7 +97,7 @@ class PresenceService(Service):
         asked = list(dict.fromkeys(user_ids))
         if not self.is_kept:
             return success([self._view(each, None) for each in asked])
-        known = {*await self.presences.acquainted(actor.user_id, asked), actor.user_id}
+        known = {*await self._known(actor.user_id, asked), actor.user_id}
         traces = await self.presences.traces([each for each in asked if each in known], self.clock.now())
         views = [self._view(each, traces.get(each), own=each == actor.user_id) for each in asked]
         return success(await self._discreet(views, to=actor.user_id))
@@ -127,7 +129,7 @@ class PresenceService(Service):
         """The socket hears of changes of these people from now on, and of nobody else's."""
         if not self.is_kept:
             return success(None)
-        known = frozenset(await self.presences.acquainted(actor.user_id, user_ids))
+        known = await self._known(actor.user_id, user_ids)
         fresh = [each for each in known if each not in self._told]
         traces = await self.presences.traces(fresh, self.clock.now())
         if not socket.is_closing:
@@ -158,9 +160,8 @@ class PresenceService(Service):
     async def beat(self) -> None:
         """Every socket is still here; and of whom they watch, some may have gone without a word. Raises Unavailable."""
         self._came |= self._sockets
-        for socket in islice(
-            self._watched, self.LOOK_AGAIN
-        ):  # in turns: of a parting, too, the word may have been lost
+        count = math.ceil(len(self._watched) / self.LOOK_AGAIN)
+        for socket in islice(self._watched, count):  # in turns: of a parting, too, the word may have been lost
             self._doubted[socket] |= self._watched[socket]
         self._changed |= self._watchers.keys()
         await self.settle()
@@ -213,14 +214,23 @@ class PresenceService(Service):
     async def _look_again(self) -> None:
         """Nobody is told of people whom he may no longer see. Raises Unavailable."""
         while self._doubted:
-            socket, doubted = self._doubted.popitem()
+            asked = [self._doubted.popitem() for _ in range(min(self.AT_ONCE, len(self._doubted)))]
             try:
-                known = await self.presences.acquainted(socket.user_id, doubted)
+                pairs = {(socket.user_id, each) for socket, doubted in asked for each in doubted}
+                known = await self.presences.acquainted(pairs)
             except Exception as error:
-                self._doubted[socket] |= doubted
+                for socket, doubted in asked:
+                    self._doubted[socket] |= doubted
                 raise Unavailable(retry_after=1) from error
-            if socket in self._watched:
-                self._watch_only(socket, self._watched[socket] - (doubted - known))
+            for socket, doubted in asked:
+                if socket in self._watched:
+                    parted = {each for each in doubted if (socket.user_id, each) not in known}
+                    self._watch_only(socket, self._watched[socket] - parted)
+
+    async def _known(self, user_id: UUID, others: Collection[UUID]) -> frozenset[UUID]:
+        """Those whom this person may see."""
+        pairs = await self.presences.acquainted([(user_id, each) for each in others])
+        return frozenset(other for _, other in pairs)
 
     async def _discreet(self, views: Sequence[PresenceView], *, to: UUID | None = None) -> list[PresenceView]:
         """Without the time, but to themselves, of those who keep it to themselves."""
