@@ -26,7 +26,7 @@ export function ask({
   part(dialog, "submit").textContent = submit;
   part(dialog, "submit").classList.toggle("danger", danger);
   part(dialog, "submit").classList.toggle("primary", !danger);
-  part(dialog, "submit").hidden = submit === "";
+  part(dialog, "submit").parentElement.hidden = submit === "";
   part(dialog, "others").hidden = others.length === 0;
 
   return new Promise((resolve) => {
