@@ -6,10 +6,18 @@ from datetime import timedelta
 
 from playwright.async_api import expect
 
+from plaza.chat.schemas.marks import DraftText
+from plaza.chat.service.marks import DraftService
+from plaza.core.actor import Actor
+from plaza.core.ids import uuid7
+from plaza.identity import ProfileService
+from plaza.identity.schemas import LookupInput
 from tests.browser.conftest import OpenWindow
 from tests.browser.window import Window
+from tests.chat.builders import Chat
 from tests.support.stage import Stage
 
+PAGE = 100  # the most that one page of a list holds
 TEXT = "The analytical engine weaves algebraic patterns, you wrote?"
 
 
@@ -50,6 +58,31 @@ async def test_a_draft_waits_on_the_persons_other_devices(ada: Window, open_wind
     await phone.page.keyboard.press("Enter")
     await expect(ada.message("half a thought, and the other half")).to_be_visible()
     await expect(ada.part("composer")).to_have_value("")
+
+
+async def test_lists_of_more_than_a_page_are_shown_to_their_end(
+    plaza: Stage, demo: None, open_window: OpenWindow
+) -> None:
+    chat = Chat(plaza)
+    found = await plaza[ProfileService].lookup(Actor(user_id=uuid7()), LookupInput(email="ada@demo.example"))
+    ada = Actor(user_id=found.unwrap().id)
+    others = await chat.people(*(f"Guest {n}" for n in range(PAGE + 5)))
+    hall = await chat.group(ada, *others, title="Hall")
+    for n, each in enumerate([hall, *[await chat.group(ada, title=f"Room {n}") for n in range(PAGE)]]):
+        plaza.clock.advance(timedelta(seconds=1))
+        (await plaza[DraftService].put(ada, each, DraftText(content=f"thought {n}"))).unwrap()
+    said = await chat.say(ada, hall, "Who is here?")
+    for guest in others:
+        (await chat.react(guest, said, "👍")).unwrap()
+
+    window = await open_window()
+    await window.step_in_as("Ada Lovelace")
+    await expect(window.conversation("Hall").get_by_test_id("conversation-preview")).to_have_text("Draft: thought 0")
+    await window.open("Hall")
+    for action, dialog in (("action-receipts", "message-receipts"), ("action-reactions", "message-reactions")):
+        await window.act("Who is here?", action)
+        await expect(window.part(dialog).locator("li")).to_have_count(len(others))
+        await window.page.keyboard.press("Escape")
 
 
 async def test_muted_and_archived_conversations_are_set_aside_on_all_devices(

@@ -1,5 +1,7 @@
 // Whom the person has blocked. In groups what they write is hidden here, not on the server.
 
+import { everything } from "./chat-api.js";
+
 export const VEIL = "From somebody whom you blocked";
 
 /** Fires `change`. */
@@ -33,14 +35,9 @@ export class Blocks extends EventTarget {
   }
 
   async #read() {
-    const ids = new Set();
+    let ids;
     try {
-      let cursor = null;
-      do {
-        const page = await this.#api.blocks(cursor);
-        for (const each of page.items) ids.add(each.user_id);
-        cursor = page.next_cursor;
-      } while (cursor !== null);
+      ids = new Set((await everything(this.#api.blocks)).map((each) => each.user_id));
     } catch {
       return; // the next `ready` asks again
     }

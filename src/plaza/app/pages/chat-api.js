@@ -2,6 +2,18 @@
 
 const EVERYTHING = 100; // the most that one page of a list holds: what few people have more of is not asked further
 
+/** All items of a list, of which `page(cursor)` reads one page. */
+export async function everything(page) {
+  const found = [];
+  let cursor = null;
+  do {
+    const read = await page(cursor);
+    found.push(...read.items);
+    cursor = read.next_cursor;
+  } while (cursor !== null);
+  return found;
+}
+
 export function chatApi(api) {
   const get = (route, values = {}) => api.chat("GET", `${route}?${query(values)}`);
   const post = (route, body = {}) => api.chat("POST", route, body);
@@ -44,8 +56,8 @@ export function chatApi(api) {
     remove: (of) => remove(message(of)),
     history: (of) => get(`${message(of)}/history`, { limit: EVERYTHING }),
     replies: (of, cursor = null) => get(`${message(of)}/replies`, { limit: EVERYTHING, cursor }),
-    receipts: (of) => get(`${message(of)}/receipts`, { limit: EVERYTHING }),
-    reactions: (of) => get(`${message(of)}/reactions`, { limit: EVERYTHING }),
+    receipts: (of, cursor = null) => get(`${message(of)}/receipts`, { limit: EVERYTHING, cursor }),
+    reactions: (of, cursor = null) => get(`${message(of)}/reactions`, { limit: EVERYTHING, cursor }),
     react: (of, emoji) => post(`${message(of)}/reactions`, { emoji }),
     unreact: (of, emoji) => remove(`${message(of)}/reactions/${encodeURIComponent(emoji)}`),
     pin: (of) => post(`${message(of)}/pin`),
@@ -59,7 +71,7 @@ export function chatApi(api) {
 
     unread: () => get("unread"),
     markUnread: (id, seq) => post(`${at(id)}/unread`, { seq }),
-    drafts: () => get("drafts", { limit: EVERYTHING }),
+    drafts: (cursor = null) => get("drafts", { limit: EVERYTHING, cursor }),
     putDraft: (id, content) => api.chat("PUT", `drafts/${id}`, { content }),
     removeDraft: (id) => remove(`drafts/${id}`),
     scheduled: () => get("scheduled", { limit: EVERYTHING }),

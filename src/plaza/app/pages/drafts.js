@@ -1,5 +1,7 @@
 // Half a thought waits in its conversation, here and on the person's other devices: the server keeps it.
 
+import { everything } from "./chat-api.js";
+
 const SETTLES_MS = 800;
 
 /** Fires `change` events with the conversation's id when a draft became another elsewhere. */
@@ -57,7 +59,7 @@ export class Drafts extends EventTarget {
     this.#ownEchoes = 0;
     let items;
     try {
-      ({ items } = await this.#api.drafts());
+      items = await everything(this.#api.drafts);
     } catch {
       return; // the next `ready` asks again
     }

@@ -1,6 +1,7 @@
 // What there is to know about one message: its earlier wordings, who reacted, who has got it.
 
 import { ask, hint } from "./ask.js";
+import { everything } from "./chat-api.js";
 import { exactTime } from "./format.js";
 import { writeText } from "./rich-text.js";
 import { trying } from "./toast.js";
@@ -15,7 +16,7 @@ export const showHistory = (api, message, nameOf) => trying(async () => {
 });
 
 export const showReactions = (api, message) => trying(async () => {
-  const { items } = await api.reactions(message);
+  const items = await everything((cursor) => api.reactions(message, cursor));
   const rows = items.map((each) => entry(each.emoji, (node) => {
     node.textContent = each.display_name;
   }));
@@ -23,7 +24,7 @@ export const showReactions = (api, message) => trying(async () => {
 });
 
 export const showReceipts = (api, message) => trying(async () => {
-  const { items } = await api.receipts(message);
+  const items = await everything((cursor) => api.receipts(message, cursor));
   const rows = items.map((each) => entry(each.read ? "Seen" : each.delivered ? "Delivered" : "Not yet", (node) => {
     node.textContent = each.display_name;
   }));

@@ -4,6 +4,7 @@
 // an older frame is a repetition, a newer one than the next shows a gap, and the server is asked to fill it.
 
 import { Badges } from "./badges.js";
+import { everything } from "./chat-api.js";
 import { History } from "./history.js";
 import { changed } from "./message-list.js";
 
@@ -102,18 +103,10 @@ export class ChatStore extends EventTarget {
   }
 
   async loadParticipants(conversation) {
-    const found = new Map();
-    let cursor = null;
-    do {
-      const page = await this.#api.participants(conversation.id, cursor);
-      for (const participant of page.items) {
-        found.set(participant.user_id, participant);
-        this.names.set(participant.user_id, participant.display_name);
-      }
-      cursor = page.next_cursor;
-    } while (cursor);
-    conversation.participants = found;
-    conversation.participant_count = found.size;
+    const found = await everything((cursor) => this.#api.participants(conversation.id, cursor));
+    for (const each of found) this.names.set(each.user_id, each.display_name);
+    conversation.participants = new Map(found.map((each) => [each.user_id, each]));
+    conversation.participant_count = conversation.participants.size;
     this.#changed(conversation.id);
   }
 
