@@ -94,8 +94,8 @@ async def one_time_code(plaza: Stage, person: Person) -> str:
     return code
 
 
-# What /health says of a machine that is busy with tests.
-BUSY = Answer(503, None, False)
+# What /health and /health/ready say, which on a machine that is busy with tests changes from one question to the next.
+HEALTH = {Answer(200, None, False), Answer(503, None, False)}
 
 
 async def routes(plaza: Stage) -> list[Route]:
@@ -142,12 +142,9 @@ async def test_refused_on_every_route(
         async with gate:
             without, *given = await answers(plaza, route, ["", *(f"Bearer {token}" for token in tokens.values())])
         accepted = {refused, without} if route.is_open else {refused}  # there a bad token is worth as much as none
+        accepted |= HEALTH if route.path in ("/health", "/health/ready") else set()
         told = zip(tokens, given, strict=True)
-        return [
-            f"{route.method} {route.path}, {name}: {each}"
-            for name, each in told
-            if each not in accepted and each != BUSY
-        ]
+        return [f"{route.method} {route.path}, {name}: {each}" for name, each in told if each not in accepted]
 
     wrong = await asyncio.gather(*(walk(route) for route in found))
     assert not [each for some in wrong for each in some]
