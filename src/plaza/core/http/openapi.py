@@ -10,7 +10,8 @@ import ast
 import inspect
 import textwrap
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -49,12 +50,21 @@ def called_methods(handler: HTTPRouteHandler, parts: Parts) -> Iterator[Any]:
     owner = type(getattr(handler.fn, "__self__", None) or handler.owner)
     if not hasattr(handler.fn, "__qualname__") or "." not in handler.fn.__qualname__:
         return
-    kinds = parts_of(owner, parts)
-    tree = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(handler.fn))))
-    for node in ast.walk(tree):
+    kinds, written = parts_of(owner, parts), inspect.unwrap(handler.fn)
+    for part, method in _named_in(getattr(written, "__func__", written)):
+        if part in kinds:
+            yield getattr(kinds[part], method, None)
+
+
+@cache
+def _named_in(fn: Callable[..., Any]) -> tuple[tuple[str, str], ...]:
+    """Each `self.<part>.<method>`: of a source that is read once, however many applications a process makes of it (in tests)."""
+    found = []
+    for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(fn)))):
         match node:
-            case ast.Attribute(value=ast.Attribute(value=ast.Name(id="self"), attr=part), attr=method) if part in kinds:
-                yield getattr(kinds[part], method, None)
+            case ast.Attribute(value=ast.Attribute(value=ast.Name(id="self"), attr=part), attr=method):
+                found.append((part, method))
+    return tuple(found)
 
 
 def errors_of_handler(handler: HTTPRouteHandler, parts: Parts) -> dict[type[DomainError], None]:
