@@ -66,6 +66,7 @@ async def test_a_direct_conversation_is_201_then_200(chat: Chat) -> None:
             "role": "member",
             "last_read_seq": 0,
             "muted_until": None,
+            "notifications": "all",
             "archived_at": None,
             "unread": 0,
             "mentions": 0,

@@ -70,13 +70,16 @@ async def test_muting_and_archiving_are_ones_own(plaza: Stage, chat: Chat) -> No
     ada, bob, stranger = await chat.people("Ada", "Bob", "Stranger")
     talk = await chat.direct(ada, bob)
     until = plaza.clock.now() + timedelta(hours=8)
-    assert (await own.mute(ada, talk, Mute(until=until))).unwrap().my.muted_until == until
-    assert (await own.mute(ada, talk, Mute())).unwrap().my.muted_until == FOREVER
+    muted = (await own.mute(ada, talk, Mute(until=until, notifications="mentions"))).unwrap().my
+    assert (muted.muted_until, muted.notifications) == (until, "mentions")
+    muted = (await own.mute(ada, talk, Mute())).unwrap().my
+    assert (muted.muted_until, muted.notifications) == (FOREVER, "none")
     archived = (await own.archive(ada, talk)).unwrap().my
     assert archived.archived_at == plaza.clock.now()
     bobs = (await chat.view(bob, talk)).my
     assert (bobs.muted_until, bobs.archived_at) == (None, None)
-    assert (await own.unmute(ada, talk)).unwrap().my.muted_until is None
+    unmuted = (await own.unmute(ada, talk)).unwrap().my
+    assert (unmuted.muted_until, unmuted.notifications) == (None, "all")
     assert (await own.unarchive(ada, talk)).unwrap().my.archived_at is None
     assert code_of(await own.archive(stranger, talk)) == "CONVERSATION_NOT_FOUND"
     await chat.leave(ada, talk)
@@ -162,6 +165,7 @@ async def test_over_http(plaza: Stage, chat: Chat) -> None:
     assert (made.status_code, made.json()["state"]) == (201, "waiting")
     assert (await http.delete(f"{base}/scheduled/{made.json()['id']}")).status_code == 204
     assert (await http.post(f"{place}/mute")).json()["my"]["muted_until"] is not None
+    assert (await http.post(f"{place}/mute", json={"notifications": "all"})).json()["code"] == "VALIDATION_ERROR"
     assert (await http.post(f"{place}/unmute")).json()["my"]["muted_until"] is None
     assert (await http.post(f"{place}/archive")).json()["my"]["archived_at"] is not None
     assert (await http.post(f"{place}/unarchive")).json()["my"]["archived_at"] is None

@@ -31,14 +31,16 @@ async def test_conversations_and_their_people(ada: Somebody, grace: Somebody, me
     roles = {each.user_id: each.role for each in await listed(ada.plaza.participants.all(group.id))}
     assert roles == {ada.id: "owner", grace.id: "member", joan.id: "admin"}
     await grace.plaza.conversations.leave(group.id)
-    link = await ada.plaza.participants.create_link(group.id, max_uses=1)
-    assert (await grace.plaza.participants.join(link.code)).id == group.id
+    link = await ada.plaza.participants.create_link(group.id, role="admin", max_uses=1)
+    joined = await grace.plaza.participants.join(link.code)
+    assert (joined.id, joined.my.role) == (group.id, "admin")
     assert [each.code for each in await listed(ada.plaza.participants.links(group.id))] == [link.code]
     await ada.plaza.participants.revoke_link(group.id, link.code)
     await ada.plaza.participants.remove(group.id, grace.id)
     assert await listed(grace.plaza.participants.invites()) == []
 
-    assert (await joan.plaza.conversations.mute(group.id)).my.muted_until is not None
+    muted = (await joan.plaza.conversations.mute(group.id, notifications="mentions")).my
+    assert (muted.muted_until is not None, muted.notifications) == (True, "mentions")
     assert (await joan.plaza.conversations.unmute(group.id)).my.muted_until is None
     assert (await joan.plaza.conversations.archive(group.id)).my.archived_at is not None
     assert (await joan.plaza.conversations.unarchive(group.id)).my.archived_at is None

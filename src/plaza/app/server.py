@@ -40,7 +40,7 @@ from plaza.core.http.request import MAX_BODY, PlazaRequest, provide_client, prov
 from plaza.core.http.storage import StorageController
 from plaza.core.http.transport import JoinedHttp
 from plaza.core.ratelimit import RateLimits
-from plaza.core.realtime import DirectWebSocket, asyncapi
+from plaza.core.realtime import HEARTBEAT_S, DirectWebSocket, asyncapi
 from plaza.core.storage import LocalStorage
 from plaza.core.telemetry.tracing import traced
 from plaza.identity import IdentitySettings
@@ -130,8 +130,8 @@ class Server(uvicorn.Server):
                 http=JoinedHttp,
                 ws=DirectWebSocket,
                 ws_max_size=512 * 1024,  # ours is 128 KiB: what lies between is told apart from an attack
-                ws_ping_interval=25,
-                ws_ping_timeout=25,
+                ws_ping_interval=HEARTBEAT_S,
+                ws_ping_timeout=HEARTBEAT_S,
                 ws_per_message_deflate=False,
                 proxy_headers=True,
                 forwarded_allow_ips=list(plaza.trusted_proxies),

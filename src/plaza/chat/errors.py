@@ -174,7 +174,7 @@ class AlreadyDeleted(DomainError):
 
 
 class EditTimeExpired(DomainError):
-    """A message can be edited for 15 minutes after it was sent."""
+    """A message can be edited only for a while after it was sent."""
 
     code, status = "EDIT_TIME_EXPIRED", 409
 
@@ -198,7 +198,7 @@ class ReactionNotFound(DomainError):
 
 
 class MaxReactionsExceeded(DomainError):
-    """A message takes 20 different emoji, and 5 from one person."""
+    """A message takes only so many different emoji, and so many from one person."""
 
     code, status = "MAX_REACTIONS_EXCEEDED", 409
 

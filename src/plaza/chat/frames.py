@@ -113,7 +113,7 @@ Saying: TypeAlias = (
 class Ready(Told, frozen=True, kw_only=True, tag="ready"):
     """The first frame of every socket: from now on all its conversations are live. A ping every `heartbeat_s` shows a dead line."""
 
-    session_id: SessionId | None
+    session_id: SessionId
     user_id: UserId
     heartbeat_s: int
 

@@ -58,7 +58,7 @@ from plaza.core.http.problems import as_domain_error
 from plaza.core.http.request import client_ip
 from plaza.core.origin import network_of
 from plaza.core.ratelimit import RateLimits
-from plaza.core.realtime import MSGPACK, Close, Frame, Hub, Ref, Socket, write_of
+from plaza.core.realtime import HEARTBEAT_S, MSGPACK, Close, Frame, Hub, Ref, Socket, write_of
 from plaza.core.result import DomainError
 from plaza.domain_events.chat import ConversationId, MessageId
 from plaza.domain_events.identity import SessionId, UserId
@@ -66,7 +66,6 @@ from plaza.identity import TokenStale
 
 log = structlog.get_logger(__name__)
 
-HEARTBEAT_S = 25
 AUTH_WITHIN_S = 5
 MALFORMED_TRIES = 3
 TYPING_EVERY_S = 3
@@ -165,8 +164,8 @@ class SocketController(Controller):
             await connection.close(code or Close.RESTART, told.code if code else self._come_back())
 
     async def _open(self, socket: Socket, actor: Actor) -> None:
-        session_id = None if actor.session_id is None else SessionId(actor.session_id)
-        ready = Ready(session_id=session_id, user_id=UserId(actor.user_id), heartbeat_s=HEARTBEAT_S)
+        assert actor.session_id is not None, "admitted"
+        ready = Ready(session_id=SessionId(actor.session_id), user_id=UserId(actor.user_id), heartbeat_s=HEARTBEAT_S)
         try:
             await self.hub.open(socket, msgspec.json.encode(ready))
             if await self.sockets.has_ended(actor):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
+from typing import Literal
 from urllib.parse import quote
 from uuid import UUID, uuid4
 
@@ -105,9 +106,12 @@ class Conversations(Part):
         body = NewOwner(user_id=as_uuid(user))
         return await self._ask("POST", f"{_LISTS}/{conversation}/transfer-ownership", ConversationView, body=body)
 
-    async def mute(self, conversation: Id, until: datetime | None = None) -> ConversationView:
-        """Without `until` for good."""
-        return await self._ask("POST", f"{_LISTS}/{conversation}/mute", ConversationView, body=Mute(until=until))
+    async def mute(
+        self, conversation: Id, until: datetime | None = None, *, notifications: Literal["mentions", "none"] = "none"
+    ) -> ConversationView:
+        """Without `until` for good. `notifications`: whether mentions still reach one."""
+        body = Mute(until=until, notifications=notifications)
+        return await self._ask("POST", f"{_LISTS}/{conversation}/mute", ConversationView, body=body)
 
     async def unmute(self, conversation: Id) -> ConversationView:
         return await self._ask("POST", f"{_LISTS}/{conversation}/unmute", ConversationView)
@@ -154,9 +158,14 @@ class Participants(Part):
         return self._pages(f"{_LISTS}/{conversation}/invite-links", InviteLinkView)
 
     async def create_link(
-        self, conversation: Id, *, expires_at: datetime | None = None, max_uses: int | None = None
+        self,
+        conversation: Id,
+        *,
+        role: str = "member",
+        expires_at: datetime | None = None,
+        max_uses: int | None = None,
     ) -> InviteLinkView:
-        body = NewInviteLink(expires_at=expires_at, max_uses=max_uses)
+        body = NewInviteLink(role=role, expires_at=expires_at, max_uses=max_uses)
         return await self._ask("POST", f"{_LISTS}/{conversation}/invite-links", InviteLinkView, body=body)
 
     async def revoke_link(self, conversation: Id, code: str) -> None:

@@ -163,7 +163,7 @@ class ReadUpdated(Struct, frozen=True, kw_only=True, tag_field="type", tag="read
 class Ready(Struct, frozen=True, kw_only=True, tag_field="type", tag="ready"):
     """The first frame of every socket: from now on all its conversations are live. A ping every `heartbeat_s` shows a dead line."""
 
-    session_id: UUID | None
+    session_id: UUID
     user_id: UUID
     heartbeat_s: int
 

@@ -585,16 +585,20 @@ class MfaView(Struct, frozen=True, kw_only=True):
 
 
 class Mute(Struct, frozen=True, kw_only=True):
-    """Without `until` for good."""
+    """Without `until` for good. `notifications`: whether mentions still reach one."""
 
+    notifications: Literal["mentions", "none"] | UnsetType = UNSET
     until: datetime | UnsetType | None = UNSET
 
 
 class MyPart(Struct, frozen=True, kw_only=True):
+    """`notifications` is what reaches one who is not looking while it is muted: `mentions` or `none`; otherwise `all`."""
+
     archived_at: datetime | None = None
     last_read_seq: int
     mentions: int
     muted_until: datetime | None = None
+    notifications: str
     role: str
     unread: int
 

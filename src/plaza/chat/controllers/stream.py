@@ -18,12 +18,11 @@ from plaza.chat.service.sockets import SocketService, Start
 from plaza.core.actor import Actor
 from plaza.core.errors import Waitlisted
 from plaza.core.http import BY_SESSION
-from plaza.core.realtime import Close, EventStream, Frame, Hub
+from plaza.core.realtime import HEARTBEAT_S, Close, EventStream, Frame, Hub
 from plaza.domain_events.identity import SessionId, UserId
 
 log = structlog.get_logger(__name__)
 
-HEARTBEAT_S = 25
 _HEAD = {
     "type": "http.response.start",
     "status": 200,
@@ -86,8 +85,8 @@ class StreamController(Controller):
             stream.close(Close.RESTART, "retry_ms=1000")
 
     async def _open(self, stream: EventStream, actor: Actor, start: Start) -> None:
-        session_id = None if actor.session_id is None else SessionId(actor.session_id)
-        ready = Ready(session_id=session_id, user_id=UserId(actor.user_id), heartbeat_s=HEARTBEAT_S)
+        assert actor.session_id is not None, "admitted"
+        ready = Ready(session_id=SessionId(actor.session_id), user_id=UserId(actor.user_id), heartbeat_s=HEARTBEAT_S)
         await self.hub.open(stream, msgspec.json.encode(ready))
         if await self.sockets.has_ended(actor):
             stream.close(Close.SESSION_ENDED, "session ended")

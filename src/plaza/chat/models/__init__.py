@@ -1,7 +1,7 @@
 """Tables of chat, a file per aggregate.
 
 Everything that takes a seq, or changes who is in a conversation, happens under the lock of the conversation's row. That is what makes
-seqs gap-free and keeps one owner; `version` guards the rest (titles).
+seqs gap-free and keeps one owner. What people set for themselves does not wait for that lock: `version` guards it.
 """
 
 from plaza.chat.models.conversations import Conversation, DirectPair, Kind, Posting

@@ -17,13 +17,14 @@ from plaza.domain_events.identity import UserId
 # The page is cut first, so that previews and counts are made only for what is shown.
 _VIEWS = """
 with shown as materialized (
-  select c.*, p.role, p.last_read_seq, p.muted_until, p.archived_at, coalesce(c.last_message_at, c.created_at) as active_at
+  select c.*, p.role, p.last_read_seq, p.muted_until, p.notifications, p.archived_at,
+    coalesce(c.last_message_at, c.created_at) as active_at
   from chat_participant p
   join chat_conversation c on c.id = p.conversation_id
   where p.user_id = :user_id and p.left_at is null and c.deleted_at is null {narrowed}
 )
 select s.id, s.kind, s.title, s.created_by, s.participant_count, s.slow_mode_s, s.posting, s.last_seq, s.last_message_at, s.created_at,
-  s.active_at, s.role, s.last_read_seq, s.muted_until, s.archived_at, badge.unread, badge.mentions,
+  s.active_at, s.role, s.last_read_seq, s.muted_until, s.notifications, s.archived_at, badge.unread, badge.mentions,
   case when pair.user_low = :user_id then pair.user_high else pair.user_low end as peer_id,
   mine.reactions as my_reactions,
   exists (select from chat_saved_message s where s.user_id = :user_id and s.message_id = m.id) as saved,

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, and_, bindparam, cast, null, select, text, union_all
+from sqlalchemy import and_, bindparam, cast, null, select, text, union_all
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm.exc import StaleDataError
@@ -208,7 +208,12 @@ def _entry(row: Sequence[Any]) -> LogEntry:
     message = message_of(columns)
     if kind is not None:
         return LogEntry(message=message, change=ChangeBody(seq=seq, kind=ChangeKind(kind), message=message, data=data))
-    return LogEntry(message=message, introduced=() if low is None or high is None else (low, high))
+    return LogEntry(message=message, introduced=_pair(low, high))
+
+
+def _pair(low: UUID | None, high: UUID | None) -> tuple[UUID, ...]:
+    """Of an entry that introduces a direct conversation; of others none."""
+    return () if low is None or high is None else (low, high)
 
 
 class MessageRepository(Repository[Message]):
@@ -238,9 +243,8 @@ class MessageRepository(Repository[Message]):
         try:
             rows = await (await self.db.session.connection()).execute(_INSERT, parameters)
         except IntegrityError as error:
-            if _SENDER_AND_CLIENT in str(
-                error.orig
-            ):  # sent at the same moment into another conversation: the next try finds it
+            if _SENDER_AND_CLIENT in str(error.orig):
+                # sent at the same moment into another conversation: the next try finds it
                 raise StaleDataError(_SENDER_AND_CLIENT) from error
             raise
         return [message_of(row) for row in rows]
@@ -282,7 +286,8 @@ class MessageRepository(Repository[Message]):
             rows = (await connection.execute(_AFTER, parameters)).all()
         return [_entry(row) for row in rows]
 
-    async def heads(self, since: UUID) -> Sequence[Row[Any]]:
-        """(conversation_id, seq, system, user_low, user_high, is_deleted) by conversation and seq."""
+    async def heads(self, since: UUID) -> Sequence[tuple[UUID, int, dict[str, Any] | None, tuple[UUID, ...], bool]]:
+        """(conversation_id, seq, system, introduced, is_deleted) by conversation and seq."""
         async with self.db.reading(fresh=True) as connection:
-            return (await connection.execute(_HEADS, {"since": since})).all()
+            rows = await connection.execute(_HEADS, {"since": since})
+            return [(id, seq, system, _pair(low, high), deleted) for id, seq, system, low, high, deleted in rows]

@@ -57,9 +57,12 @@ class Peer(View, frozen=True, kw_only=True):
 
 
 class MyPart(View, frozen=True, kw_only=True):
+    """`notifications` is what reaches one who is not looking while it is muted: `mentions` or `none`; otherwise `all`."""
+
     role: str
     last_read_seq: int
     muted_until: datetime | None = None
+    notifications: str
     archived_at: datetime | None = None
     unread: int
     mentions: int

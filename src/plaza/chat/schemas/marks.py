@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from plaza.chat.models import ScheduledState
@@ -40,9 +41,10 @@ class ScheduledView(View, frozen=True, kw_only=True):
 
 
 class Mute(Input, frozen=True, kw_only=True):
-    """Without `until` for good."""
+    """Without `until` for good. `notifications`: whether mentions still reach one."""
 
     until: Moment | None = None
+    notifications: Literal["mentions", "none"] = "none"
 
 
 class SendScheduled(JobPayload, frozen=True, kw_only=True, tag="chat.send_scheduled"):

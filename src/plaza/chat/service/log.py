@@ -100,9 +100,9 @@ class ConversationLog:
 
     async def heads(self, since: UUID) -> Sequence[Head]:
         heads = []
-        for conversation_id, seq, system, low, high, is_deleted in await self.messages.heads(since):
+        for conversation_id, seq, system, introduced, is_deleted in await self.messages.heads(since):
             joined, left = comings_and_goings(system)
-            joined = () if is_deleted else joined or introduced(low, high)
+            joined = () if is_deleted else joined or introduced
             heads.append(Head(topic=conversation_id, seq=seq, joined=joined, left=left))
         return heads
 
@@ -117,7 +117,3 @@ class ConversationLog:
 
     def farewell(self, topic: UUID, user_id: UUID) -> bytes:
         return encode(ParticipantChanged(conversation_id=ConversationId(topic), user_id=UserId(user_id), role=None))
-
-
-def introduced(low: UUID | None, high: UUID | None) -> tuple[UUID, ...]:
-    return () if low is None or high is None else (low, high)

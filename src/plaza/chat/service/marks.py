@@ -8,7 +8,7 @@ from uuid import UUID
 
 from plaza.chat.errors import ContentTooLong, EmptyContent, MessageNotFound
 from plaza.chat.frames import Sync
-from plaza.chat.models import Participant
+from plaza.chat.models import NotificationLevel, Participant
 from plaza.chat.repository import ChangeRepository, ConversationRepository, ParticipantRepository
 from plaza.chat.repository.marks import DraftRepository, SavedRepository
 from plaza.chat.schemas import MAX_CONTENT, ConversationView, MessageView
@@ -110,17 +110,17 @@ class OwnSettingsService(Service):
 
     @command(*ENTRANCE)
     async def mute(self, actor: Actor, conversation_id: ConversationId, mute: Mute) -> ServiceResult[ConversationView]:
-        """Nothing of it is pushed until then."""
+        """For clients, which are silent about it until then: frames and counts stay as they are."""
 
         def apply(mine: Participant) -> None:
-            mine.muted_until = mute.until or FOREVER
+            mine.muted_until, mine.notifications = mute.until or FOREVER, NotificationLevel(mute.notifications)
 
         return await self._set(actor, conversation_id, "mute", apply)
 
     @command(*ENTRANCE)
     async def unmute(self, actor: Actor, conversation_id: ConversationId) -> ServiceResult[ConversationView]:
         def apply(mine: Participant) -> None:
-            mine.muted_until = None
+            mine.muted_until, mine.notifications = None, NotificationLevel.ALL
 
         return await self._set(actor, conversation_id, "mute", apply)
 

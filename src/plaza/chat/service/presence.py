@@ -71,7 +71,7 @@ class PresenceService(Service):
 
     @flow(Unavailable)
     async def choose(self, actor: Actor, status: Status, device: str | None = None) -> ServiceResult[PresenceView]:
-        """Holds until the next choice, on all devices; it is a heartbeat as well."""
+        """Holds until the next choice, for 90 days at most, on all devices; it is a heartbeat as well."""
         await self.presences.choose(actor.user_id, status, self.clock.now())
         return await self.heartbeat(actor, device)
 
@@ -205,7 +205,7 @@ class PresenceService(Service):
         for user_id in user_ids:
             for socket in self._watchers.get(user_id, ()):
                 self._doubted[socket].add(user_id)
-            for socket in self.hub.topics.sockets_of.get(user_id, ()):
+            for socket in self.hub.sockets_of(user_id):
                 if socket in self._watched:
                     self._doubted[socket] |= self._watched[socket]
         if self._doubted:

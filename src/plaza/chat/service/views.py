@@ -60,6 +60,7 @@ def _conversation(row: Row[Any], cards: Mapping[UserId, Card]) -> ConversationVi
             role=row.role,
             last_read_seq=row.last_read_seq,
             muted_until=row.muted_until,
+            notifications=row.notifications,
             archived_at=row.archived_at,
             unread=row.unread,
             mentions=row.mentions,

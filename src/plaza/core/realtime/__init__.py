@@ -17,11 +17,12 @@ from plaza.core.realtime.frames import MSGPACK, Frame, Ref, Said, Told
 from plaza.core.realtime.hub import Hub
 from plaza.core.realtime.log import Head, LogFrame, TopicLog, Wake
 from plaza.core.realtime.settings import RealtimeSettings
-from plaza.core.realtime.socket import Close, Socket
+from plaza.core.realtime.socket import HEARTBEAT_S, Close, Socket
 from plaza.core.realtime.stream import EventStream, Positions
 from plaza.core.realtime.transport import DirectWebSocket, write_of
 
 __all__ = [
+    "HEARTBEAT_S",
     "MSGPACK",
     "Bus",
     "Close",

@@ -106,8 +106,12 @@ class Hub:
 
     def turn_out(self, user_id: UUID, reason: str) -> None:
         """Everything that a user has open in this process: every process hears of it by itself."""
-        for socket in tuple(self.topics.sockets_of.get(user_id, ())):
+        for socket in self.sockets_of(user_id):
             socket.close(Close.NOT_ADMITTED, reason)
+
+    def sockets_of(self, user_id: UUID) -> tuple[Socket, ...]:
+        """In this process, the oldest first."""
+        return tuple(self.topics.sockets_of.get(user_id, ()))
 
     # sockets
 

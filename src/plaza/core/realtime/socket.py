@@ -33,6 +33,10 @@ OnFrame: TypeAlias = Callable[[str | bytes], Coroutine[Any, Any, None] | None]
 log = structlog.get_logger(__name__)
 
 
+# Both sides ping this often, so that proxies do not end a quiet line (many do after 60 s), and a dead one is noticed.
+HEARTBEAT_S = 25
+
+
 class Close(IntEnum):
     """Why the server ends a socket: the code, and what it tells the client."""
 
