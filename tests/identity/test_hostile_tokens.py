@@ -9,22 +9,40 @@ import secrets
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote, urlsplit
 from uuid import uuid4
 
 import pytest
 
+from plaza.core.db import Cursors
+from plaza.core.storage import Storage
 from plaza.identity import KeyService, TicketService
 from plaza.identity.gateways.oauth import OAuthStore
-from plaza.identity.schemas import Arrival, EmailInput, MagicLinkInput, NewApiKey, OutsideIdentity
-from plaza.identity.service import ApiKeyService, MagicLinkService, PasskeyService, PasswordService
+from plaza.identity.schemas import (
+    Arrival,
+    CodeInput,
+    Departure,
+    EmailInput,
+    MagicLinkInput,
+    NewApiKey,
+    OutsideIdentity,
+)
+from plaza.identity.service import (
+    ApiKeyService,
+    EmailChangeService,
+    MagicLinkService,
+    PasskeyService,
+    PasswordService,
+)
+from tests.admin.builders import a_visitor
 from tests.identity.authenticators import an_app, device_challenge, half_login
-from tests.identity.builders import Person, a_person, is_accepted, links_to
+from tests.identity.builders import Person, a_person, codes_to, is_accepted, links_to, register
 from tests.identity.hostile import HOSTILE, Forge
 from tests.support.outside import dialled
 from tests.support.stage import Stage
 
 AT_ONCE = 16
+CONVERSATIONS = "/api/v1/chat/conversations"
 LINE = 4_000  # a longer one is no handshake of a socket
 
 
@@ -57,7 +75,8 @@ async def others(plaza: Stage, person: Person) -> dict[str, str]:
     (await plaza[MagicLinkService].ask(MagicLinkInput(email=person.email))).unwrap()
     (await plaza[PasswordService].ask_reset(EmailInput(email=person.email))).unwrap()
     (login_link,), (reset_link,) = [await links_to(plaza, person.email, kind) for kind in ("login", "reset")]
-    app = await an_app(plaza, person)
+    verify_link, undo_link = await links_of_others(plaza)
+    app, options = await an_app(plaza, person), (await plaza[PasskeyService].authentication_options()).unwrap()
     keys = plaza[ApiKeyService]
     key = (await keys.create(person.actor, NewApiKey(name="Script", scopes=["identity:read"]))).unwrap()
     revoked = (await keys.create(person.actor, NewApiKey(name="Old script", scopes=["identity:read"]))).unwrap()
@@ -71,10 +90,16 @@ async def others(plaza: Stage, person: Person) -> dict[str, str]:
         "a magic link": login_link,
         "a password reset": reset_link,
         "the challenge of a device key": await device_challenge(plaza, email=person.email),
-        "the challenge of a passkey": (await plaza[PasskeyService].authentication_options())
-        .unwrap()
-        .options["challenge"],
+        "the challenge of a passkey": options.options["challenge"],
+        "the handle of that challenge": options.challenge_id,
         "an OAuth one-time code": await one_time_code(plaza, person),
+        "an OAuth state": await state(plaza),
+        "the link of a registration": verify_link,
+        "the link that takes an address back": undo_link,
+        "the cookie of a visit to the staff site": await visit(plaza),
+        "a cursor": plaza[Cursors].write("identity.users", person.id),
+        "the signature of a file's link": await signature(plaza),
+        "the code of a group's invite link": await invite_code(plaza, person),
         "an API key with another secret": f"plz_{key.prefix}_{secrets.token_urlsafe(32)}",
         "an API key with another prefix": key.key.replace(key.prefix, "a" * len(key.prefix)),
         "an API key cut short": key.key[:-1],
@@ -91,6 +116,47 @@ async def one_time_code(plaza: Stage, person: Person) -> str:
     identity = OutsideIdentity(provider="google", subject="1", email=person.email, is_vouched=True)
     expires_at = plaza.clock.now() + timedelta(minutes=5)
     await plaza[OAuthStore].put(code, Arrival(identity=identity, browser=b"", expires_at=expires_at))
+    return code
+
+
+async def links_of_others(plaza: Stage) -> tuple[str, str]:
+    """Of a registration, and to undo a change."""
+    await register(plaza, "new@example.com")
+    (verify_link,) = await links_to(plaza, "new@example.com", "verify")
+    grace = await a_person(plaza, "grace@example.com")
+    (await plaza[EmailChangeService].ask(grace.actor, EmailInput(email="hopper@example.com"))).unwrap()
+    (code,) = await codes_to(plaza, "hopper@example.com")
+    (await plaza[EmailChangeService].confirm(grace.actor, CodeInput(code=code))).unwrap()
+    (undo_link,) = await links_to(plaza, grace.email, "undo")
+    return verify_link, undo_link
+
+
+async def state(plaza: Stage) -> str:
+    """As the provider would give it back."""
+    state = secrets.token_urlsafe(32)
+    expires_at = plaza.clock.now() + timedelta(minutes=5)
+    kept = Departure(
+        provider="google", nonce="n", verifier="v", browser=b"", redirect_to="http://plaza.test", expires_at=expires_at
+    )
+    await plaza[OAuthStore].put(state, kept)
+    return state
+
+
+async def visit(plaza: Stage) -> str:
+    return (await a_visitor(plaza)).http.cookies["plaza_admin"]
+
+
+async def signature(plaza: Stage) -> str:
+    link = await plaza[Storage].signed_url("exports/one", expires_s=600, filename="one.zip")
+    (found,) = parse_qs(urlsplit(link).query)["signature"]
+    return found
+
+
+async def invite_code(plaza: Stage, person: Person) -> str:
+    http = plaza.client(person.pair.access_token)
+    group = (await http.post(CONVERSATIONS, json={"kind": "group", "title": "Engines"})).json()
+    made = await http.post(f"{CONVERSATIONS}/{group['id']}/invite-links", json={})
+    code: str = made.json()["code"]
     return code
 
 
