@@ -46,7 +46,10 @@ class Former:
 
 @dataclass(eq=False)
 class Conversation:
-    """`members` stand in the order in which they joined, `log` in that of seqs: (type of the frame, message)."""
+    """`members` stand in the order in which they joined, `log` in that of seqs: (type of the frame, message).
+
+    `link_by` made the link into a group, and is None once they may not invite any more.
+    """
 
     is_group: bool
     members: dict[str, Member] = field(default_factory=dict)
@@ -57,6 +60,7 @@ class Conversation:
     active_at: int = 0
     id: str = ""
     link: str = ""
+    link_by: str | None = None
 
     def unread(self, who: str) -> tuple[int, int]:
         """Messages, and those of them that name this one."""
@@ -196,6 +200,8 @@ class Model:
             raise Refused("INVITE_NOT_FOUND")
         if who in c.members:
             raise Refused("ALREADY_PARTICIPANT")
+        if c.link_by is None:
+            raise Refused("INVITE_NOT_FOUND")
         if who in c.former and c.former[who].was_removed:
             raise Refused("PERMISSION_DENIED")
         self._admit(c, who, read=len(c.log))
@@ -236,6 +242,8 @@ class Model:
             raise Refused("PARTICIPANT_NOT_FOUND")
         if c.members[other].role != role:
             c.members[other].role = role
+            if role == "member" and c.link_by == other:
+                c.link_by = None
             self._tell(c, "role_changed")
 
     # what they share
@@ -280,6 +288,8 @@ class Model:
         self._tell(c, "participant_added")
 
     def _dismiss(self, c: Conversation, who: str, event: str) -> None:
+        if c.link_by == who:
+            c.link_by = None
         c.former[who] = Former(c.members.pop(who).read, was_removed=event == "participant_removed")
         self._tell(c, event)
 

@@ -111,9 +111,7 @@ class World:
         )
         if made is not None:
             made.id = told["id"]
-            code, link = await me.ask("POST", f"conversations/{made.id}/invite-links", role="member")
-            assert not code
-            made.link = link["code"]
+            await self._make_link(made, me)
 
     async def talk(self, who: int, other: int) -> None:
         me, you = self.people[who], self.people[other]
@@ -234,6 +232,14 @@ class World:
         if c.is_group:
             asked = me.ask("POST", f"invite-links/{c.link}/join")
             await self._both("join", lambda: self.model.join(c, me.id), asked)
+            if c.link_by is None and not c.is_deleted:
+                (owner,) = (each for each in self.people if each.id in c.members and c.members[each.id].role == "owner")
+                await self._make_link(c, owner)
+
+    async def _make_link(self, c: Conversation, maker: Person) -> None:
+        code, link = await maker.ask("POST", f"conversations/{c.id}/invite-links", role="member")
+        assert not code
+        c.link, c.link_by = link["code"], maker.id
 
     async def leave(self, who: int, where: int) -> None:
         me, c = self.people[who], self.place(where)
