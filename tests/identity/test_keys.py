@@ -160,7 +160,8 @@ async def test_a_key_made_just_after_a_look_is_not_unknown(keyless: Stage) -> No
 
 
 async def test_made_up_key_ids_do_not_become_reads(keyless: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    keys, forget, forgotten = keyless[KeyService], keyless[KeyService].forget, []
+    keys, forget = keyless[KeyService], keyless[KeyService].forget
+    forgotten: list[None] = []
 
     def counted() -> None:
         forgotten.append(None)
