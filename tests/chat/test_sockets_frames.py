@@ -136,6 +136,17 @@ async def test_a_flood_of_messages_is_refused_and_says_when_to_go_on(
         assert 0 < error["retry_after"] <= 10
 
 
+async def test_two_type_to_each_other_before_either_has_written(plaza: Stage, chat: Chat) -> None:
+    ada, bob = await chat.people("Ada", "Bob")
+    async with line(plaza, ada) as adas, line(plaza, bob) as bobs:
+        talk = await chat.direct(ada, bob)
+        await adas.send("typing", conversation_id=str(talk), is_typing=True)
+        assert (await bobs.next("typing"))["user_id"] == str(ada.user_id)
+        said = await chat.say(ada, talk)
+        assert (await bobs.next("message.new"))["seq"] == said.seq == 1
+        assert [each["type"] for each in await settled(bobs)].count("message.new") == 1
+
+
 async def test_typing_is_told_to_the_others_once_in_a_while(plaza: Stage, chat: Chat) -> None:
     ada, bob, eve = await chat.people("Ada", "Bob", "Eve")
     talk, others = await chat.direct(ada, bob), await chat.direct(bob, eve)

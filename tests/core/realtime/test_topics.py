@@ -69,6 +69,21 @@ def house() -> House:
     return house
 
 
+def test_members_of_a_topic_that_nobody_has_written_to_hear_what_passes_there(house: House) -> None:
+    empty, left = uuid7(), uuid7()
+    ann, ben, bens_other = house.ear(ANN), house.ear(BEN), house.ear(BEN, only=T)
+    for _ in range(2):  # said twice, it is heard once
+        house.topics.begin(empty, [ANN, BEN])
+    assert set(house.topics.listeners(house.topics.by_id[empty])) == {ann, ben}
+    first = house.log.append(empty, joined=[ANN, BEN])
+    house.topics.arrived(first)
+    assert ann.heard == ben.heard == [house.entry(1, empty)]
+    assert bens_other.heard == []
+    house.topics.arrived(house.log.append(left, joined=[ANN, BEN], left=[BEN]))
+    house.topics.begin(left, [ANN, BEN])
+    assert set(house.topics.listeners(house.topics.by_id[left])) == {ann}, "word that comes late brings nobody back"
+
+
 def test_the_next_goes_out_an_old_one_does_not_and_one_that_skips_waits(house: House) -> None:
     ann = house.ear(ANN)
     second, third, fourth = [house.log.append(T) for _ in range(3)]

@@ -55,6 +55,10 @@ class Announcer:
         data = encode(frame)
         self.db.after_commit(lambda: self.hub.to_users(user_ids, data, topic=about))
 
+    def begun(self, conversation_id: UUID, user_ids: Collection[UUID]) -> None:
+        """These two may type to each other before either has written."""
+        self.db.after_commit(lambda: self.hub.begin_topic(conversation_id, user_ids))
+
     def ended(self, conversation_id: UUID) -> None:
         """It is deleted: nothing is heard of it any more, after a farewell to whoever listens."""
         self.db.after_commit(lambda: self.hub.end_topic(conversation_id))

@@ -55,6 +55,7 @@ class ConversationService(Service):
         await self.db.session.flush()
         view = await self._view(made, me)
         if new.kind == Kind.DIRECT and is_new:  # a group tells of itself by its first message
+            self.announcer.begun(made, [me, *others])
             for each in (me, *others):
                 shown = without_personal(await self._view(made, each))
                 told = ConversationUpdated(conversation_id=made, conversation=shown)

@@ -31,7 +31,7 @@ from plaza.core.telemetry.metrics import FRAMES_HEALED, SOCKETS
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
-_ENDED = "realtime.ended"
+_BEGUN, _ENDED = "realtime.begun", "realtime.ended"
 _CHECKED_AT_ONCE = 1_000  # topics of one sweep
 
 
@@ -54,7 +54,10 @@ class Hub:
         self._unchecked: list[UUID] = []
         self._sockets: dict[UUID, Socket] = {}
         self._of_session: dict[UUID, set[Socket]] = {}
-        self._handlers: dict[str, Callable[[Collection[UUID]], None]] = {_ENDED: self.topics.end}
+        self._handlers: dict[str, Callable[[Collection[UUID]], None]] = {
+            _BEGUN: self._begin,
+            _ENDED: self.topics.end,
+        }
         self._on_written: OnWritten | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._reads = asyncio.Semaphore(settings.log_reads)
@@ -80,6 +83,10 @@ class Hub:
     async def signal(self, name: str, ids: Collection[UUID]) -> None:
         """To the handler of that name in every process, this one included; it may be lost."""
         self._tell((Signal(name, tuple(ids)),))
+
+    async def begin_topic(self, topic: UUID, users: Collection[UUID]) -> None:
+        """These have one that has no entry yet: what passes there reaches them. Where this is lost, its first entry brings them in."""
+        await self.signal(_BEGUN, [topic, *users])
 
     async def end_topic(self, topic: UUID) -> None:
         """It has ended: its readers, in any process, hear a farewell and nothing more; those that read nothing else are closed.
@@ -192,6 +199,10 @@ class Hub:
     def _tell(self, items: Sequence[Item]) -> None:
         self._receive(items)
         self.bus.publish(items)
+
+    def _begin(self, ids: Collection[UUID]) -> None:
+        topic, *users = ids
+        self.topics.begin(topic, users)
 
     def _receive(self, items: Sequence[Item]) -> None:
         for _, group in groupby(items, key=_companion):

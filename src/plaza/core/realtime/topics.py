@@ -152,6 +152,12 @@ class Topics:
             if has_joined and topic_id not in topics:
                 self._knows(self._joined(topic_id, {socket.user_id: changed_at}), changed_at)
 
+    def begin(self, topic_id: UUID, users: Collection[UUID]) -> None:
+        """These are members from before its first entry, which would bring them in, too."""
+        for user_id in users:
+            for socket in self._joining(topic_id, user_id, 1):
+                self.attach(socket, topic_id, 0)
+
     def attach(self, socket: Socket, topic_id: UUID, seq: int) -> None:
         """Everything after `seq`, which its user was a member at. What went out already, leavings among it, is read from the log."""
         if socket.only not in (None, topic_id):
