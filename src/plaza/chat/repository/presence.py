@@ -29,15 +29,18 @@ _SEEN = "plaza:presence:seen"
 _KEPT = timedelta(days=90)
 _AT_ONCE = 500  # users of one pipeline: packing more would hold up everybody else
 
+# Whoever of all of these is together with whom, first: pair by pair it took twenty times as long.
 _ACQUAINTED = text("""
-select asked.user_id, asked.other_id
-from unnest(cast(:users as uuid[]), cast(:others as uuid[])) as asked(user_id, other_id)
-where exists (
-  select from chat_participant mine
+with together as materialized (
+  select distinct mine.user_id, other.user_id as other_id
+  from chat_participant mine
   join chat_conversation c on c.id = mine.conversation_id and c.deleted_at is null
   join chat_participant other on other.conversation_id = mine.conversation_id and other.left_at is null
-  where mine.user_id = asked.user_id and mine.left_at is null and other.user_id = asked.other_id
-) and not exists (select from chat_block b where b.user_id = asked.other_id and b.blocked_id = asked.user_id)
+  where mine.left_at is null and mine.user_id = any(cast(:users as uuid[])) and other.user_id = any(cast(:others as uuid[]))
+)
+select user_id, other_id from together
+join unnest(cast(:users as uuid[]), cast(:others as uuid[])) as asked(user_id, other_id) using (user_id, other_id)
+where not exists (select from chat_block b where b.user_id = other_id and b.blocked_id = together.user_id)
 """)
 
 
