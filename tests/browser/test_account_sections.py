@@ -85,12 +85,14 @@ async def test_people_decide_who_finds_them_and_who_adds_them_to_groups(plaza: S
 
     await nora.page.get_by_label("People can find me").uncheck()
     await nora.page.get_by_label("Ask me before I join a group").check()
+    await nora.page.get_by_label("Tell people when I was here last").uncheck()
     await nora.part("privacy-submit").click()
     await expect(nora.part("account-notice")).to_have_text("Your privacy settings are saved.")
     assert (await client.post("/api/v1/auth/users/lookup", json={"email": MAIL})).status_code == 404
     await nora.page.reload()
     await expect(ask_first).to_be_checked()
     await expect(find).not_to_be_checked()
+    await expect(nora.part("privacy-last-seen")).not_to_be_checked()
     await expect(nora.part("profile-name")).to_have_value("Nora")
 
 

@@ -24,11 +24,16 @@ export function mountPrivacy({ api, notice }) {
   const fill = ({ preferences }) => {
     form.elements.discoverable.checked = preferences.discoverable;
     form.elements.ask_first.checked = preferences.group_invites === "ask";
+    form.elements.last_seen.checked = preferences.last_seen === "everybody";
   };
   onSubmit("privacy-form", async () => {
-    const { discoverable, ask_first: askFirst } = form.elements;
-    const group_invites = askFirst.checked ? "ask" : "everybody";
-    fill(await api.mine("PATCH", "profile", { preferences: { discoverable: discoverable.checked, group_invites } }));
+    const { discoverable, ask_first: askFirst, last_seen: lastSeen } = form.elements;
+    const preferences = {
+      discoverable: discoverable.checked,
+      group_invites: askFirst.checked ? "ask" : "everybody",
+      last_seen: lastSeen.checked ? "everybody" : "nobody",
+    };
+    fill(await api.mine("PATCH", "profile", { preferences }));
     notice("Your privacy settings are saved.");
   });
   reading(form, "Your privacy settings", async () => fill(await api.mine("GET", "profile")));
