@@ -62,7 +62,7 @@ async def test_preferences_are_merged(plaza: Stage) -> None:
     answer = await ada.http.patch(PROFILE, json={"preferences": {"email_frequency": "weekly"}})
     assert answer.json()["preferences"] == {
         "theme": "dark", "language": "en", "email_frequency": "weekly", "discoverable": True,
-        "group_invites": "everybody",
+        "group_invites": "everybody", "last_seen": "everybody",
     }  # fmt: skip
 
 

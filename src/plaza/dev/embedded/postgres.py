@@ -42,6 +42,7 @@ THROWAWAY_SETTINGS = {
     "autovacuum": "off",
     "checkpoint_timeout": "1h",
     "max_wal_size": "4GB",
+    "max_connections": "500",  # several workers of pytest, each with races of several processes
 }
 
 
