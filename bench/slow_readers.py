@@ -23,7 +23,7 @@ HEAD = (
     "| readers | p99 of the others, all read | some stalled | moved | aim | each costs | aim | closed with 4008 | came back whole "
     "| taken of one core |\n|---|---|---|---|---|---|---|---|---|---|"
 )
-STALLED, PACE, CALM_S = 50, 15, 12
+STALLED, PACE, CALM_S = 50, 22, 12  # a pace at which the queue is full before a ping stays unanswered for too long
 TEXT = "x" * 8_000
 SMALL_BUFFER = 4096  # bytes
 PATIENCE_S = 60
