@@ -7,7 +7,7 @@ Secrets are never stored: passwords as argon2id, one-time codes as HMAC, random 
 from plaza.identity.models.addresses import Address
 from plaza.identity.models.api_keys import ApiKey
 from plaza.identity.models.linked_accounts import LinkedAccount
-from plaza.identity.models.logins import LoginAttempt
+from plaza.identity.models.logins import LET_IN, LoginAttempt
 from plaza.identity.models.mfa import MfaChallenge, RecoveryCode, TotpDevice
 from plaza.identity.models.outside_sessions import OutsideSession
 from plaza.identity.models.passkeys import DeviceKey, Passkey
@@ -29,6 +29,7 @@ from plaza.identity.models.verification import Purpose, VerificationToken
 __all__ = [
     "ACCOUNT",
     "EXPORT",
+    "LET_IN",
     "STORAGE_QUOTA_BYTES",
     "Address",
     "ApiKey",

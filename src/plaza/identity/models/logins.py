@@ -11,9 +11,14 @@ from sqlalchemy.orm import Mapped, mapped_column
 from plaza.core.db import Base
 from plaza.identity.models.ids import UserId
 
+LET_IN = "ok"
+
 
 class LoginAttempt(Base):
-    """`identifier_hash` is keyed: what strangers type is not kept. `outcome` is a code, or `ok`. `user_id` only where a proof was right."""
+    """`identifier_hash` is keyed: what strangers type is not kept. `outcome` is `LET_IN` or the code of a refusal. `user_id` only where a
+
+    proof was right.
+    """
 
     __tablename__ = "identity_login_attempt"
     __table_args__ = (

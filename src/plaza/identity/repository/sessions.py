@@ -10,9 +10,11 @@ from sqlalchemy import ColumnElement, RowMapping, delete, func, insert, select, 
 from sqlalchemy.orm.attributes import set_committed_value
 
 from plaza.core.db import Repository
+from plaza.core.ids import uuid7
 from plaza.domain_events.identity import SessionId, UserId
-from plaza.identity.models import EndReason, RefreshToken, Session, User
-from plaza.identity.schemas import Device, SessionView, UserView
+from plaza.identity.errors import MfaRequired
+from plaza.identity.models import LET_IN, EndReason, RefreshToken, Session, User
+from plaza.identity.schemas import Attempt, Device, SessionView, UserView
 
 ENDED_CHANNEL = "identity_session_ended"
 # A notification holds 8,000 bytes: 200 ids of 37 each.
@@ -50,6 +52,12 @@ _LET_IN = text(
     issued as (
       insert into identity_refresh_token (id, version, session_id, hash, created_at, expires_at)
       select :token_id, 1, s.id, :token_hash, s.created_at, s.expires_at from s
+    ),
+    noted as (
+      insert into identity_login_attempt (id, user_id, identifier_hash, method, outcome, ip, user_agent, at)
+      select :attempt_id, :user_id, :identifier_hash, :method,
+        case when :is_multi_factor or not app then '{LET_IN}' else '{MfaRequired.code}' end, :ip, :user_agent, :created_at
+      from gate
     )
     select gate.app, gate.codes, gate.device, u.version, {OPEN_SESSION}
     from gate left join (u cross join s join identity_profile p on p.user_id = u.id) on true"""  # noqa: S608 - constants
@@ -86,11 +94,22 @@ class SessionRepository(Repository[Session]):
         return session if session is not None and session.revoked_at is None and session.expires_at > now else None
 
     async def let_in(
-        self, user: User, row: Mapping[str, Any], token_id: UUID, token_hash: bytes, *, is_multi_factor: bool
+        self, user: User, row: Mapping[str, Any], attempt: Attempt, *, token_hash: bytes, is_multi_factor: bool
     ) -> tuple[AtTheGate, OpenSession | None]:
-        """A session and its first refresh token for a user whose row is locked; none where a second factor is to be shown first."""
+        """A session and its first refresh token for a user whose row is locked; none where a second factor is to be shown first.
+
+        Which of both it was is written down as the outcome of `attempt`.
+        """
         await self.db.session.flush()
-        values = {**row, "token_id": token_id, "token_hash": token_hash, "is_multi_factor": is_multi_factor}
+        values = {
+            **row,
+            "token_id": uuid7(),
+            "token_hash": token_hash,
+            "is_multi_factor": is_multi_factor,
+            "attempt_id": uuid7(),
+            "identifier_hash": attempt.identifier_hash,
+            "method": attempt.method,
+        }
         found = (await (await self.db.session.connection()).execute(_LET_IN, values)).mappings().one()
         methods = ("totp", "recovery_code") if found["app"] and found["codes"] else ("totp",) if found["app"] else ()
         gate = AtTheGate(methods, found["device"])

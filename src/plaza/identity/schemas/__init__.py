@@ -25,6 +25,7 @@ from plaza.identity.schemas.device_keys import (
 )
 from plaza.identity.schemas.logins import (
     Admission,
+    Attempt,
     Claims,
     Grant,
     Identifier,
@@ -165,6 +166,7 @@ __all__ = [
     "ApiKeyView",
     "AppleInput",
     "Arrival",
+    "Attempt",
     "AuthorizationUrl",
     "AuthorizeInput",
     "BanInput",

@@ -59,6 +59,13 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     is_multi_factor: bool = False
 
 
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of a try: `identifier_hash` is keyed, `method` names all that were shown, joined by +."""
+
+    identifier_hash: bytes
+    method: str
+
+
 class Grant(msgspec.Struct, frozen=True, kw_only=True, tag="grant"):
     """A session whose tokens are to be handed out, once the transaction that opened or renewed it has committed.
 

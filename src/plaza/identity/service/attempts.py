@@ -13,7 +13,7 @@ them is to cost nothing.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import wraps
 from typing import Protocol, TypeVar
@@ -25,14 +25,12 @@ from plaza.core.errors import OutsideServiceFailed, RateLimited, Unavailable, Va
 from plaza.core.ids import uuid7
 from plaza.core.result import DomainError, Failure, ServiceResult, success
 from plaza.core.service import Service, command, flow
-from plaza.domain_events.identity import UserId
 from plaza.identity.errors import MfaRequired, ProviderNotConfigured
 from plaza.identity.models import LoginAttempt
 from plaza.identity.repository import LoginAttemptRepository
-from plaza.identity.schemas import IdentitySettings, Origin
+from plaza.identity.schemas import Attempt, IdentitySettings, Origin
 from plaza.identity.service.contacts import identifier_of
 
-OK = "ok"
 # MFA_REQUIRED the gate has written.
 _NOT_A_TRY = (RateLimited, Unavailable, OutsideServiceFailed, ValidationFailed, ProviderNotConfigured, MfaRequired)
 _BATCH = 5_000
@@ -45,16 +43,13 @@ class LoginAttempts(Service):
         self.attempts = LoginAttemptRepository(db)
 
     @command()
-    async def record(
-        self, methods: Sequence[str], identifier: str, outcome: str, origin: Origin, *, user_id: UserId | None = None
-    ) -> ServiceResult[None]:
-        """`methods` as in `Proof`. Joins the transaction of whoever lets somebody in."""
+    async def note_refusal(self, method: str, identifier: str, outcome: str, origin: Origin) -> ServiceResult[None]:
+        attempt = self.attempt(method, identifier)
         self.attempts.add(
             LoginAttempt(
                 id=uuid7(),
-                user_id=user_id,
-                identifier_hash=self.hashed(identifier),
-                method="+".join(methods)[:20],
+                identifier_hash=attempt.identifier_hash,
+                method=attempt.method,
                 outcome=outcome,
                 ip=origin.ip,
                 user_agent=origin.user_agent[:500],
@@ -62,6 +57,9 @@ class LoginAttempts(Service):
             )
         )
         return success(None)
+
+    def attempt(self, method: str, identifier: str) -> Attempt:
+        return Attempt(identifier_hash=self.hashed(identifier), method=method[:20])
 
     def hashed(self, identifier: str) -> bytes:
         """Of the one spelling that it has. Keyed: what strangers type, mistyped passwords among it, cannot be found out from it."""
@@ -102,7 +100,7 @@ def noted(method: str, *, by: str = "") -> Callable[[Flow[S, Given, T]], Flow[S,
                 result = Failure(error)
             if isinstance(result, Failure) and not isinstance(result.error, _NOT_A_TRY):
                 said: str | None = getattr(given, by) if by else None
-                (await self.attempts.record((method,), said or "", result.error.code, origin)).unwrap()
+                (await self.attempts.note_refusal(method, said or "", result.error.code, origin)).unwrap()
             return result
 
         return run

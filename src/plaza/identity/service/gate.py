@@ -18,11 +18,11 @@ from plaza.core.ids import uuid7
 from plaza.core.result import ServiceResult, failure, success
 from plaza.core.service import Service, command
 from plaza.domain_events.identity import UserId
-from plaza.identity.errors import AccountDisabled, MfaRequired
+from plaza.identity.errors import AccountDisabled
 from plaza.identity.models import MfaChallenge, User
 from plaza.identity.repository import MfaRepository, UserRepository
 from plaza.identity.schemas import Admission, IdentitySettings, Origin, Proof, SecondFactorNeeded
-from plaza.identity.service.attempts import OK, LoginAttempts
+from plaza.identity.service.attempts import LoginAttempts
 from plaza.identity.service.notices import Change, SecurityNotices
 from plaza.identity.service.sessions import SessionService
 
@@ -53,17 +53,13 @@ class LoginGate(Service):
         if user is None or not user.may_log_in:
             return failure(AccountDisabled())
         was_here_before = user.last_login_at is not None
-        known, grant = await self.sessions.begin(user, proof, origin)
-        await self._note(user.id, proof, OK if grant is not None else MfaRequired.code, origin)
+        attempt = self.attempts.attempt("+".join(proof.methods), proof.identifier or str(user.id))
+        known, grant = await self.sessions.begin(user, proof, origin, attempt)
         if grant is None:
             return success(self._challenge(user.id, proof, origin, known.methods))
         if was_here_before and not known.device:
             (await self.notices.tell(user.id, Change.NEW_DEVICE)).unwrap()
         return success(grant)
-
-    async def _note(self, user_id: UserId, proof: Proof, outcome: str, origin: Origin) -> None:
-        identifier = proof.identifier or str(user_id)
-        (await self.attempts.record(proof.methods, identifier, outcome, origin, user_id=user_id)).unwrap()
 
     def _challenge(self, user_id: UserId, proof: Proof, origin: Origin, methods: tuple[str, ...]) -> SecondFactorNeeded:
         token, now = secrets.token_urlsafe(32), self.clock.now()

@@ -34,7 +34,17 @@ from plaza.identity.errors import SessionNotFound
 from plaza.identity.models import EndReason, Session, User, UserStatus
 from plaza.identity.repository import RoleRepository, SessionRepository, UserRepository
 from plaza.identity.repository.sessions import AtTheGate, OpenSession
-from plaza.identity.schemas import Device, Grant, IdentitySettings, Origin, Proof, Rights, SessionView, TokenPair
+from plaza.identity.schemas import (
+    Attempt,
+    Device,
+    Grant,
+    IdentitySettings,
+    Origin,
+    Proof,
+    Rights,
+    SessionView,
+    TokenPair,
+)
 from plaza.identity.service.contacts import cleaned_line
 from plaza.identity.service.devices import describe_device
 from plaza.identity.service.notices import Change, SecurityNotices
@@ -68,14 +78,14 @@ class SessionService(Service):
         self.tokens, self.watch, self.stale, self.notices, self.audit = tokens, watch, stale, notices, audit
         self.sessions, self.users, self.roles = SessionRepository(db), UserRepository(db), RoleRepository(db)
 
-    async def begin(self, user: User, proof: Proof, origin: Origin) -> tuple[AtTheGate, Grant | None]:
+    async def begin(self, user: User, proof: Proof, origin: Origin, attempt: Attempt) -> tuple[AtTheGate, Grant | None]:
         """Part of `LoginGate`'s transaction, which has locked the user's row and found the account open: so no session begins behind the
 
         back of whoever disables it. None where a second factor is to be shown first. A session that this one replaces ends.
         """
         row, refresh_token = self._row(user.id, origin, proof.methods), secrets.token_urlsafe(32)
         gate, session = await self.sessions.let_in(
-            user, row, uuid7(), hash_of(refresh_token), is_multi_factor=proof.is_multi_factor
+            user, row, attempt, token_hash=hash_of(refresh_token), is_multi_factor=proof.is_multi_factor
         )
         if session is None:
             return gate, None
