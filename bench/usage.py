@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _TICK = os.sysconf("SC_CLK_TCK")
+_PAGE_KIB = os.sysconf("SC_PAGE_SIZE") // 1024
 
 
 class Usage:
@@ -52,6 +53,11 @@ def told(measured: Sequence[Mapping[str, float]]) -> str:
     shares = {name: statistics.median(each[name] for each in measured) for name in measured[0]}
     busy = sorted(((share, name) for name, share in shares.items() if share >= 0.03), reverse=True)
     return ", ".join(f"{name} {share:.0%}".replace("%", " %") for share, name in busy)
+
+
+def resident_kib(pid: int) -> int:
+    """With what it shares with others: for differences, and quickly had."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_KIB
 
 
 def memory_kib(pid: int) -> int:
