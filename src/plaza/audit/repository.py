@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Table, bindparam, func, or_, select, text, tuple_, update
+from sqlalchemy import Row, Table, bindparam, func, insert, or_, select, text, tuple_, update
 
 from plaza.audit.models import Entry
 from plaza.audit.schemas import AuditFilter
@@ -48,6 +48,9 @@ ENTRIES_FOR_STAFF = select(
 
 class EntryRepository(Repository[Entry]):
     model = Entry
+
+    async def write(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        await (await self.db.session.connection()).execute(insert(_ENTRIES), rows[0] if len(rows) == 1 else rows)
 
     async def page(
         self, filter: AuditFilter, after: tuple[datetime, UUID] | None, limit: int

@@ -12,7 +12,6 @@ from uuid import UUID
 import msgspec
 import structlog
 
-from plaza.audit.models import Entry
 from plaza.audit.repository import EntryRepository
 from plaza.audit.schemas import AuditEntry, AuditEntryView, AuditFilter
 from plaza.core.clock import Clock
@@ -72,33 +71,13 @@ class AuditService(Service):
         self.clock, self.cursors, self.entries = clock, cursors, EntryRepository(db)
 
     @command()
-    async def record(self, entry: AuditEntry) -> ServiceResult[None]:
+    async def record(self, *entries: AuditEntry) -> ServiceResult[None]:
         """Part of the caller's transaction. When, from where and the correlation id are added here.
 
         Raises SecretInAudit where mistakes are to be found; in production the value is withheld instead.
         """
-        actor, place = entry.actor, whence()
-        self.entries.add(
-            Entry(
-                id=uuid7(),
-                at=self.clock.now(),
-                action=entry.action,
-                subject_type=entry.subject_type,
-                subject_id=entry.subject_id,
-                actor_id=actor.user_id if actor else None,
-                user_id=entry.user_id or (actor.user_id if actor else None),
-                session_id=actor.session_id if actor else None,
-                api_key_id=actor.api_key_id if actor else None,
-                impersonator_id=actor.impersonator_id if actor else None,
-                organization_id=actor.organization_id if actor else None,
-                correlation_id=correlation_id(),
-                ip=place.ip,
-                user_agent=place.user_agent,
-                before=self._told(entry.before),
-                after=self._told(entry.after),
-                salt=secrets.token_bytes(SALT_BYTES),
-            )
-        )
+        if entries:
+            await self.entries.write([self._row(each) for each in entries])
         return success(None)
 
     @query(InvalidCursor)
@@ -142,6 +121,28 @@ class AuditService(Service):
                 names = _EXPORTED + _EXPORTED_OF_OWN if own else _EXPORTED
                 yield {name: getattr(row, name) for name in names}
             after = rows[-1].at, rows[-1].id
+
+    def _row(self, entry: AuditEntry) -> dict[str, Any]:
+        actor, place = entry.actor, whence()
+        return {
+            "id": uuid7(),
+            "at": self.clock.now(),
+            "action": entry.action,
+            "subject_type": entry.subject_type,
+            "subject_id": entry.subject_id,
+            "actor_id": actor.user_id if actor else None,
+            "user_id": entry.user_id or (actor.user_id if actor else None),
+            "session_id": actor.session_id if actor else None,
+            "api_key_id": actor.api_key_id if actor else None,
+            "impersonator_id": actor.impersonator_id if actor else None,
+            "organization_id": actor.organization_id if actor else None,
+            "correlation_id": correlation_id(),
+            "ip": place.ip,
+            "user_agent": place.user_agent,
+            "before": self._told(entry.before),
+            "after": self._told(entry.after),
+            "salt": secrets.token_bytes(SALT_BYTES),
+        }
 
     def _told(self, values: Mapping[str, Any] | None) -> dict[str, Any] | None:
         if values is None:

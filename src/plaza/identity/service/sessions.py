@@ -91,7 +91,8 @@ class SessionService(Service):
             return gate, None
         person = Actor(user_id=user.id, session_id=session.session_id, methods=frozenset(proof.methods))
         told = {"device": row["device_name"], "methods": list(proof.methods)}
-        await self._record("identity.session_opened", session.session_id, user.id, person, told)
+        entry = _entry("identity.session_opened", session.session_id, user.id, person, told)
+        (await self.audit.record(entry)).unwrap()
         if origin.replaces is not None:
             replaced = await self.sessions.lock_many([origin.replaces])
             ids = [each.id for each in replaced if each.user_id == user.id]
@@ -201,7 +202,8 @@ class SessionService(Service):
         before, session.device_name = session.device_name, cleaned_line(name, "name")
         await self.db.session.flush()
         told = {"device": session.device_name}
-        await self._record("identity.session_renamed", session.id, session.user_id, actor, told, {"device": before})
+        entry = _entry("identity.session_renamed", session.id, session.user_id, actor, told, {"device": before})
+        (await self.audit.record(entry)).unwrap()
         return success(_view(session, current=session.id == actor.session_id))
 
     @command(SessionNotFound)
@@ -300,13 +302,15 @@ class SessionService(Service):
         if not ids:
             return
         ended = await self.sessions.end(ids, reason, self.clock.now())
+        entries = list[AuditEntry]()
         for session_id, (user_id, impersonator_id) in ended.items():
             told: dict[str, Any] = {"reason": reason}
             if impersonator_id is None:
-                await self._record("identity.session_ended", session_id, user_id, by, told)
+                entries.append(_entry("identity.session_ended", session_id, user_id, by, told))
             else:
                 told["impersonator_id"] = impersonator_id
-                await self._record("identity.impersonation_ended", session_id, user_id, by, told)
+                entries.append(_entry("identity.impersonation_ended", session_id, user_id, by, told))
+        (await self.audit.record(*entries)).unwrap()
 
         async def tell() -> None:
             self.watch.end(ended)
@@ -315,26 +319,6 @@ class SessionService(Service):
                     await self.watch.revoked(user_id, session_id)
 
         self.db.after_commit(tell)
-
-    async def _record(
-        self,
-        action: str,
-        session_id: SessionId,
-        user_id: UserId,
-        by: Actor | None,
-        after: dict[str, Any],
-        before: dict[str, Any] | None = None,
-    ) -> None:
-        entry = AuditEntry(
-            action=action,
-            subject_type="session",
-            subject_id=str(session_id),
-            actor=by,
-            user_id=user_id,
-            before=before,
-            after=after,
-        )
-        (await self.audit.record(entry)).unwrap()
 
     async def _outdate(self, user: User) -> None:
         version = await self.users.outdate(user, self.clock.now())
@@ -399,6 +383,25 @@ class SessionService(Service):
             "last_used_at": now,
             "expires_at": now + timedelta(seconds=min(self.settings.refresh_token_s, self.settings.session_s)),
         }
+
+
+def _entry(
+    action: str,
+    session_id: SessionId,
+    user_id: UserId,
+    by: Actor | None,
+    after: dict[str, Any],
+    before: dict[str, Any] | None = None,
+) -> AuditEntry:
+    return AuditEntry(
+        action=action,
+        subject_type="session",
+        subject_id=str(session_id),
+        actor=by,
+        user_id=user_id,
+        before=before,
+        after=after,
+    )
 
 
 def _view(session: Session, *, current: bool) -> SessionView:
