@@ -80,7 +80,9 @@ class _Line(asyncio.Protocol):
         self.crowd.take(self, head)
 
     def connection_lost(self, error: Exception | None) -> None:
-        if self not in self.crowd.free:
+        if self in self.crowd.free:  # long enough for the server to end it
+            self.crowd.free.remove(self)
+        else:
             self.crowd.is_broken = True
             self.crowd.answered.set()
 
