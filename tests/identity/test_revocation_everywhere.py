@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import pytest
 
+from plaza.chat.service.expiry import SocketExpiry
 from plaza.core.result import Failure, ServiceResult, success
 from plaza.domain_events.identity import SessionId
 from plaza.identity import Origin, SessionService
@@ -14,6 +16,7 @@ from plaza.identity.models import EndReason
 from plaza.identity.repository import UserRepository
 from plaza.identity.service import StaleWatch
 from tests.identity.builders import HERE, Person, a_person, logged_in
+from tests.support.clock import ManualClock
 from tests.support.outside import Socket, dialled
 from tests.support.servers import TestServers
 from tests.support.stage import Stage
@@ -113,6 +116,24 @@ async def test_ended(plaza: Stage, other: Stage, end: Callable[[Stage, Person], 
 
         await eventually(is_refused_there)
     other.raise_internal_errors()
+
+
+async def test_its_sockets_outlive_neither_limit(plaza: Stage, clock: ManualClock) -> None:
+    """7 days without a refresh, 90 days with them."""
+    idle, busy = await a_person(plaza, "ida@example.com"), await a_person(plaza, "bea@example.com")
+    async with socket_of(plaza, idle) as of_idle, socket_of(plaza, busy) as of_busy:
+        token = busy.refresh_token
+        for day in range(0, 90, 6):
+            await of_busy.send("ping")
+            await of_busy.next("pong")
+            if day <= 6:
+                await of_idle.send("ping")
+                await of_idle.next("pong")
+            token = (await plaza[SessionService].refresh(token, HERE)).unwrap().refresh_token or ""
+            clock.advance(timedelta(days=6))
+            (await plaza[SocketExpiry].look()).unwrap()
+        for socket in (of_idle, of_busy):
+            assert (await socket.closed())[0] == 4401
 
 
 async def test_a_change_of_what_somebody_may_do_asks_for_a_new_token_and_ends_nothing(

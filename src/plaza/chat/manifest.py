@@ -18,6 +18,7 @@ from plaza.chat.service import (
 )
 from plaza.chat.service.blocks import BlockService
 from plaza.chat.service.deliveries import DeliveryService
+from plaza.chat.service.expiry import SocketExpiry
 from plaza.chat.service.invite_links import InviteLinkService
 from plaza.chat.service.invites import InviteService
 from plaza.chat.service.marks import DraftService, OwnSettingsService, SavedService
@@ -56,6 +57,7 @@ context = Context(
         PresenceService,
         DeliveryService,
         SocketService,
+        SocketExpiry,
     ),
     ports={TopicLog: ConversationLog},
     controllers=(
@@ -82,6 +84,6 @@ context = Context(
     ),
     jobs=(jobs.forget_presence, jobs.send_scheduled),
     personal_data=ChatData,
-    api_background=(PresenceService, DeliveryService),
+    api_background=(PresenceService, DeliveryService, SocketExpiry),
     declares=(*PERMISSIONS, admin.CONVERSATIONS, admin.REPORTS),
 )

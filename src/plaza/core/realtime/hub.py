@@ -111,6 +111,10 @@ class Hub:
         for socket in tuple(self._of_session.get(session_id, ())):
             socket.close(Close.SESSION_ENDED, "session ended")
 
+    def sessions(self) -> set[UUID]:
+        """Those that have sockets in this process."""
+        return set(self._of_session)
+
     def turn_out(self, user_id: UUID, reason: str) -> None:
         """Everything that a user has open in this process: every process hears of it by itself."""
         for socket in self.sockets_of(user_id):

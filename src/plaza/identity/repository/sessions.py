@@ -156,6 +156,13 @@ class SessionRepository(Repository[Session]):
             for row in rows
         ]
 
+    async def live_among(self, ids: Collection[UUID], now: datetime) -> set[UUID]:
+        statement = select(Session.id).where(
+            Session.id.in_(ids), Session.revoked_at.is_(None), Session.expires_at > now
+        )
+        async with self.db.reading(fresh=True) as connection:
+            return set((await connection.execute(statement)).scalars())
+
     async def end(
         self, ids: Sequence[SessionId], reason: EndReason, now: datetime
     ) -> dict[SessionId, tuple[UserId, UserId | None]]:

@@ -13,7 +13,7 @@ own sessions before those.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -195,6 +195,11 @@ class SessionService(Service):
         items = found[: page.limit]
         more = self.cursors.write(name, items[-1].id) if len(found) > page.limit else None
         return success(Page(items, more))
+
+    @query()
+    async def live_among(self, ids: Collection[UUID]) -> ServiceResult[set[UUID]]:
+        """Those that have neither been ended nor run out. Never a replica's word."""
+        return success(await self.sessions.live_among(ids, self.clock.now()))
 
     @command(SessionNotFound, ValidationFailed)
     async def rename(self, actor: Actor, session_id: SessionId, name: str) -> ServiceResult[SessionView]:
