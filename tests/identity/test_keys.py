@@ -91,7 +91,9 @@ async def test_rotation_overlaps(keyless: Stage, clock: ManualClock) -> None:
     for person in (before, after):
         assert await is_accepted(keyless, person.pair.access_token)
 
-    clock.advance(timedelta(seconds=900) + Keys.LAG)
+    clock.advance(timedelta(seconds=1800))  # an impersonation's token lasts longest
+    assert len((await keyless[KeyService].published()).unwrap().keys) == 2
+    clock.advance(Keys.LAG)
     assert [key.kid for key in (await keyless[KeyService].published()).unwrap().keys] == [new]
     assert (await keyless[KeyService].purge()).unwrap() == 0
     clock.advance(timedelta(days=1, seconds=1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import httpx
@@ -10,12 +11,12 @@ import pytest
 from plaza.app.runtime import Runtime
 from plaza.core.crypto import Sealed, Vault
 from plaza.core.result import Failure
-from plaza.identity import TokenService
+from plaza.identity import SessionService, TokenService
 from plaza.identity.models import EndReason
-from plaza.identity.schemas import MfaVerifyInput
-from plaza.identity.service import MfaService, TotpService
+from plaza.identity.schemas import ChangePasswordInput, MfaVerifyInput
+from plaza.identity.service import MfaService, PasswordService, TotpService
 from tests.identity.authenticators import an_app, half_login, outcome, rows, verify_code, verify_recovery
-from tests.identity.builders import HERE, PASSWORD, a_person, is_accepted, logged_in, wrong
+from tests.identity.builders import HERE, PASSWORD, Person, a_person, is_accepted, logged_in, wrong
 from tests.support.clock import ManualClock
 from tests.support.stage import Stage, configuration_for
 
@@ -164,6 +165,28 @@ async def test_a_token_of_an_account_that_was_closed_meanwhile(plaza: Stage) -> 
         await connection.exec_driver_sql("update identity_user set status = 'banned'")
     assert await verify_code(plaza, token, app.code()) == "ACCOUNT_DISABLED"
     assert await rows(plaza, "select used_at from identity_mfa_challenge") == [None]
+
+
+async def by_a_new_password(plaza: Stage, person: Person) -> None:
+    given = ChangePasswordInput(old=PASSWORD, new="another phrase of some length")
+    (await plaza[PasswordService].change(person.actor, given)).unwrap()
+
+
+async def by_ending_all_sessions(plaza: Stage, person: Person) -> None:
+    (await plaza[SessionService].logout_all(person.actor)).unwrap()
+
+
+async def by_ending_the_others(plaza: Stage, person: Person) -> None:
+    (await plaza[SessionService].end_others(person.actor, EndReason.CREDENTIALS_CHANGED)).unwrap()
+
+
+@pytest.mark.parametrize("void", [by_a_new_password, by_ending_all_sessions, by_ending_the_others])
+async def test_a_token_goes_with_what_earned_it(plaza: Stage, void: Callable[[Stage, Person], Awaitable[None]]) -> None:
+    person = await a_person(plaza)
+    app = await an_app(plaza, person)
+    token = await half_login(plaza, person)
+    await void(plaza, person)
+    assert await verify_code(plaza, token, app.code()) == "CHALLENGE_INVALID"
 
 
 async def test_a_token_opens_nothing_once_the_app_is_gone(plaza: Stage) -> None:

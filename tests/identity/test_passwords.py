@@ -18,6 +18,7 @@ from plaza.identity.service.passwords import canonical, check_password, common_p
         ("x.ada.lovelace.x", "ada.lovelace@example.com", None),
         ("ada-12345678", "ada@example.com", None),
         ("12345678ada", "ada@example.com", None),
+        ("Jo@example.com", "jo@example.com", None),
         ("Straße in Wien", None, "STRASSE"),
         ("Zoë im Garten", None, "zoë"),
     ],

@@ -42,6 +42,12 @@ class MfaRepository(Repository[MfaChallenge]):
         statement = select(MfaChallenge).where(MfaChallenge.hash == hash).with_for_update()
         return (await self.db.session.scalars(statement, execution_options={"populate_existing": True})).one_or_none()
 
+    async def void_challenges(self, user_id: UserId, now: datetime) -> None:
+        """Whatever proved their first factor may not be theirs any more."""
+        open = MfaChallenge.used_at.is_(None)
+        statement = update(MfaChallenge).where(MfaChallenge.user_id == user_id, open)
+        await self.db.session.execute(statement.values(used_at=now, version=MfaChallenge.version + 1))
+
     async def wrong_tries(self, user_id: UserId, since: datetime) -> tuple[int, datetime | None]:
         """Over all challenges made since then, and when the oldest of those that were tried in vain was made."""
         statement = select(func.coalesce(func.sum(MfaChallenge.attempts), 0), func.min(MfaChallenge.created_at)).where(

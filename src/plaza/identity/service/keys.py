@@ -55,7 +55,8 @@ class KeyService(Service):
     ) -> None:
         super().__init__(db)
         self.clock, self.vault, self.audit, self.keys = clock, vault, audit, KeyRepository(db)
-        self._verifies_for = timedelta(seconds=settings.access_token_s) + self.LAG
+        longest = max(settings.access_token_s, settings.impersonation_s)
+        self._verifies_for = timedelta(seconds=longest) + self.LAG
         self._ring: Ring | None = None
         self._read_at = float("-inf")
         self._reading, self._told = asyncio.Lock(), asyncio.Event()

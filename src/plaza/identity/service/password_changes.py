@@ -159,7 +159,7 @@ class PasswordService(Service):
     async def _change(
         self, actor: Actor, owner: PasswordOwner, password_hash: str, *, end_others: bool
     ) -> ServiceResult[None]:
-        """Links that were mailed to set it are void."""
+        """Links that were mailed to set it are void, and so are logins with the former one that wait for a second factor."""
         if owner.email is not None:
             await self.verification.void(Purpose.PASSWORD_RESET, owner.email)
         user = await self.users.lock(owner.user_id)
@@ -169,6 +169,7 @@ class PasswordService(Service):
         change = Change.PASSWORD_SET if user.password_hash is None else Change.PASSWORD_CHANGED
         user.password_hash = password_hash
         await self.db.session.flush()
+        (await self.sessions.void_waiting(user.id)).unwrap()
         if end_others:
             (await self.sessions.end_others(actor, EndReason.CREDENTIALS_CHANGED)).unwrap()
         await self._tell("identity.password_changed", actor, user.id, change)

@@ -70,7 +70,7 @@ def check_password(
         raise PasswordTooCommon
     local = email.rpartition("@")[0] if email else ""
     number = phone[-_OF_NUMBER:] if phone else ""
-    if any(_holds(folded, own.casefold()) for own in (local, number, *names, *words) if own):
+    if any(_holds(folded, own.casefold()) for own in (email, local, number, *names, *words) if own):
         raise PasswordTooWeak
 
 

@@ -32,7 +32,7 @@ from plaza.core.service import Service, command, flow, query
 from plaza.domain_events.identity import SessionId, UserId
 from plaza.identity.errors import SessionNotFound
 from plaza.identity.models import EndReason, Session, User, UserStatus
-from plaza.identity.repository import RoleRepository, SessionRepository, UserRepository
+from plaza.identity.repository import MfaRepository, RoleRepository, SessionRepository, UserRepository
 from plaza.identity.repository.sessions import AtTheGate, OpenSession
 from plaza.identity.schemas import (
     Attempt,
@@ -77,6 +77,7 @@ class SessionService(Service):
         self.clock, self.settings, self.cursors, self.refresh_tokens = clock, settings, cursors, refresh_tokens
         self.tokens, self.watch, self.stale, self.notices, self.audit = tokens, watch, stale, notices, audit
         self.sessions, self.users, self.roles = SessionRepository(db), UserRepository(db), RoleRepository(db)
+        self.factors = MfaRepository(db)
 
     async def begin(self, user: User, proof: Proof, origin: Origin, attempt: Attempt) -> tuple[AtTheGate, Grant | None]:
         """Part of `LoginGate`'s transaction, which has locked the user's row and found the account open: so no session begins behind the
@@ -156,10 +157,11 @@ class SessionService(Service):
     async def end_all(self, user_id: UserId, reason: EndReason, *, by: Actor | None = None) -> ServiceResult[None]:
         """Part of whatever takes the account's access away. The user's row is locked first: see `LoginGate`.
 
-        Those go too in which they are somebody else, whoever began them. With the account itself goes what API keys of theirs is
-        remembered.
+        Those go too in which they are somebody else, whoever began them, and logins that wait for a second factor. With the account
+        itself goes what API keys of theirs is remembered.
         """
         user = await self.users.lock(user_id, deleted=True)
+        await self.factors.void_challenges(user_id, self.clock.now())
         if user is not None and reason is EndReason.ACCOUNT_DISABLED:
             await self._outdate(user)
         ids = await self.sessions.lock_of_user(user_id)
@@ -176,9 +178,19 @@ class SessionService(Service):
         return success(None)
 
     @command()
+    async def void_waiting(self, user_id: UserId) -> ServiceResult[None]:
+        """Logins that wait for a second factor. The caller has locked the user's row."""
+        await self.factors.void_challenges(user_id, self.clock.now())
+        return success(None)
+
+    @command()
     async def end_others(self, actor: Actor, reason: EndReason) -> ServiceResult[None]:
-        """All of the actor's own but the one that they are using, and those in which they are somebody else."""
+        """All of the actor's own but the one that they are using, those in which they are somebody else, and logins that wait for a
+
+        second factor.
+        """
         await self.users.lock(UserId(actor.user_id))
+        await self.factors.void_challenges(UserId(actor.user_id), self.clock.now())
         ids = await self.sessions.lock_of_user(UserId(actor.user_id))
         await self._end_acting([UserId(actor.user_id)], actor)
         await self._end([each for each in ids if each != actor.session_id], reason, actor)
