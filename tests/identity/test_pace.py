@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+from sqlalchemy import text
 
 from plaza.app.runtime import Runtime
-from plaza.identity.schemas import IdentitySettings
-from plaza.identity.service import SendingPace
+from plaza.identity.schemas import IdentitySettings, TextNotice
+from plaza.identity.service import Change, SecurityNotices, SendingPace
 from plaza.identity.service.pace import country_of, reachable
 from tests.support.stage import Stage, configuration_for
 
@@ -16,7 +17,7 @@ ADA, ADAS_PHONE = "ada@example.com", "+4915112345678"
 
 
 @pytest.fixture
-async def limited(plaza: Stage) -> AsyncIterator[SendingPace]:
+async def limiting(plaza: Stage) -> AsyncIterator[Runtime]:
     """With the limits on, and a small budget for a country."""
     settings = plaza.configuration.plaza
     runtime = Runtime(
@@ -31,8 +32,13 @@ async def limited(plaza: Stage) -> AsyncIterator[SendingPace]:
         "limited",
         clock=plaza.clock,
     )
-    yield runtime.parts[SendingPace]
+    yield runtime
     await runtime.close()
+
+
+@pytest.fixture
+def limited(limiting: Runtime) -> SendingPace:
+    return limiting.parts[SendingPace]
 
 
 async def test_one_mailbox_gets_five_codes_in_a_quarter_of_an_hour(limited: SendingPace) -> None:
@@ -42,30 +48,48 @@ async def test_one_mailbox_gets_five_codes_in_a_quarter_of_an_hour(limited: Send
 
 
 async def test_one_phone_gets_three_texts_an_hour(limited: SendingPace) -> None:
-    assert [await limited.may_text(ADAS_PHONE) for _ in range(5)] == [True] * 3 + [False] * 2
-    assert await limited.may_text("+4915112345679")
+    assert [await limited.may_text_code(ADAS_PHONE) for _ in range(5)] == [True] * 3 + [False] * 2
+    assert await limited.may_text_code("+4915112345679")
 
 
 async def test_all_phones_of_a_country_share_its_budget(limited: SendingPace) -> None:
     germans = [f"+49151123456{n:02}" for n in range(8)]
-    assert [await limited.may_text(each) for each in germans] == [True] * 5 + [False] * 3
-    assert await limited.may_text("+33612345678")
+    assert [await limited.may_text_code(each) for each in germans] == [True] * 5 + [False] * 3
+    assert await limited.may_text_code("+33612345678")
+
+
+async def test_notices_are_counted_apart(plaza: Stage, limiting: Runtime, limited: SendingPace) -> None:
+    """Whoever owns a number that earns by texts could have one sent for each key of an account."""
+    told = {"change": Change.API_KEY_ADDED.value, "detail": "", "at": "", "device": "", "ip": "", "url": ""}
+    for _ in range(4):
+        notice = TextNotice(phone=ADAS_PHONE, data=told)
+        (await limiting.parts[SecurityNotices].deliver_text(notice)).unwrap()
+    assert await limited.may_text_code(ADAS_PHONE)
+    assert not await limited.may_text_notice("+4915112345600")  # its country has had five
+    async with plaza.runtime.db.reader.connect() as connection:
+        texts = text("select count(*) from notifications_delivery where channel = 'sms'")
+        assert (await connection.execute(texts)).scalar() == 4
+
+
+async def test_one_phone_gets_five_notices_an_hour(limited: SendingPace) -> None:
+    first = [await limited.may_text_notice(ADAS_PHONE) for _ in range(9)]
+    assert first == [True] * 5 + [False] * 4
 
 
 async def test_one_phone_does_not_use_up_its_country(limited: SendingPace) -> None:
     for _ in range(9):
-        await limited.may_text(ADAS_PHONE)
-    assert [await limited.may_text(f"+4915112345{n}") for n in (600, 601, 602)] == [True, True, False]
+        await limited.may_text_code(ADAS_PHONE)
+    assert [await limited.may_text_code(f"+4915112345{n}") for n in (600, 601, 602)] == [True, True, False]
 
 
 async def test_denied_prefixes_get_nothing(limited: SendingPace) -> None:
-    assert not await limited.may_text("+18765551234")
-    assert await limited.may_text("+14155552671")
+    assert not await limited.may_text_code("+18765551234")
+    assert await limited.may_text_code("+14155552671")
 
 
 async def test_no_address_stands_in_redis(plaza: Stage, limited: SendingPace) -> None:
     await limited.may_mail(ADA)
-    await limited.may_text(ADAS_PHONE)
+    await limited.may_text_code(ADAS_PHONE)
     keys = [key.decode() for key in await plaza.runtime.redis.keys("plaza:limit*")]
     assert len(keys) == 4
     assert not any(ADA in key or ADAS_PHONE[1:] in key for key in keys)

@@ -14,6 +14,7 @@ from plaza.identity.schemas import (
     SendPasswordReset,
     SendPhoneCode,
     StartRegistration,
+    TextNotice,
 )
 from plaza.identity.service import (
     ApiKeyService,
@@ -30,6 +31,7 @@ from plaza.identity.service import (
     PhoneService,
     RegistrationService,
     RoleService,
+    SecurityNotices,
     SessionService,
     StaffService,
     UserService,
@@ -50,6 +52,11 @@ async def resend_code(payload: ResendCode, registrations: RegistrationService) -
 @job(queue="mail", outside=True)
 async def send_phone_code(payload: SendPhoneCode, phones: PhoneService) -> ServiceResult[None]:
     return await phones.deliver_code(payload)
+
+
+@job(queue="mail", outside=True)
+async def text_notice(payload: TextNotice, notices: SecurityNotices) -> ServiceResult[None]:
+    return await notices.deliver_text(payload)
 
 
 @job(queue="mail", outside=True)

@@ -148,6 +148,7 @@ context = Context(
         jobs.start_registration,
         jobs.resend_code,
         jobs.send_phone_code,
+        jobs.text_notice,
         jobs.send_password_reset,
         jobs.send_magic_link,
         jobs.send_email_change_code,

@@ -10,7 +10,7 @@ from litestar.params import FromPath, JSONBody
 
 from plaza.core.actor import Actor
 from plaza.core.db import Page, PageRequest
-from plaza.core.http import CREDENTIALS, NOT_IDEMPOTENT, STEP_UP
+from plaza.core.http import CREDENTIALS, NOT_IDEMPOTENT, STEP_UP, limited
 from plaza.identity.controllers.parts import PREFIX
 from plaza.identity.schemas import ApiKeyView, MadeApiKey, NewApiKey, ScopeView
 from plaza.identity.service import ApiKeyService
@@ -30,7 +30,7 @@ class ApiKeyController(Controller):
         """What a key may be made for. All of them on one page."""
         return (await self.keys.offered()).unwrap()
 
-    @post("/", opt={**STEP_UP, **NOT_IDEMPOTENT})
+    @post("/", opt={**STEP_UP, **NOT_IDEMPOTENT, **limited("api-key", "10/minute", credential=True)})
     async def create(self, actor: NamedDependency[Actor], data: JSONBody[NewApiKey]) -> Response[MadeApiKey]:
         """The only answer that holds the key."""
         made = (await self.keys.create(actor, data)).unwrap()

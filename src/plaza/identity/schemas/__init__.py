@@ -85,7 +85,7 @@ from plaza.identity.schemas.permissions import (
     USERS_ROLES,
     USERS_SESSIONS,
 )
-from plaza.identity.schemas.phones import PhoneCodeInput, PhoneInput, SendPhoneCode
+from plaza.identity.schemas.phones import PhoneCodeInput, PhoneInput, SendPhoneCode, TextNotice
 from plaza.identity.schemas.privacy import (
     Certificate,
     CertificateStep,
@@ -269,6 +269,7 @@ __all__ = [
     "StartRegistration",
     "StoredChallenge",
     "StoredTicket",
+    "TextNotice",
     "Ticket",
     "TokenPair",
     "TotpConfirmInput",

@@ -21,6 +21,13 @@ class PhoneCodeInput(Input, frozen=True, kw_only=True):
     code: Annotated[str, Meta(max_length=32)]
 
 
+class TextNotice(JobPayload, frozen=True, kw_only=True, tag="identity.text_notice"):
+    """`data` is what the template of a security notice shows."""
+
+    phone: str
+    data: dict[str, str]
+
+
 class SendPhoneCode(JobPayload, frozen=True, kw_only=True, tag="identity.send_phone_code"):
     """`user_id` is the signed-in person who wants the number for their account; without one it is somebody on their way in."""
 

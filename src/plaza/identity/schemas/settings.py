@@ -16,8 +16,8 @@ class IdentitySettings(ProviderSettings, frozen=True):
     """Times in seconds. `hash_queue` is how many passwords may wait for one of the `hash_threads`, which let everything else on the
     machine go first while `hash_yields`: off where other busy programs share its cores, or logins wait for those.
 
-    `code_mails`, `code_texts` and `magic_links` are what one address may be sent, `country_texts_*` what all numbers of one country
-    together may. Of the `sms_*_prefixes` the longest that fits decides; with a list of allowed ones all others are closed.
+    `code_mails`, `code_texts`, `notice_texts` and `magic_links` are what one address may be sent, `country_texts_*` what all numbers of
+    one country together may. Of the `sms_*_prefixes` the longest that fits decides; with a list of allowed ones all others are closed.
     `password_words` are names of the operator and the product, which no password may hold.
 
     `staff_mfa` lets nobody use a permission who logged in with one factor only. `impersonation_notice` mails those who are impersonated.
@@ -37,6 +37,7 @@ class IdentitySettings(ProviderSettings, frozen=True):
     code_tries: int = 3
     code_mails: str = "5 per 15 minute"
     code_texts: str = "3 per hour"
+    notice_texts: str = "5 per hour"
     country_texts_hourly: str = "200 per hour"
     country_texts_daily: str = "1000 per day"
     sms_allowed_prefixes: tuple[str, ...] = ()
@@ -82,7 +83,14 @@ class IdentitySettings(ProviderSettings, frozen=True):
                 raise ValueError(f"{name} is too small")
         if self.waitlist_min_s > self.waitlist_max_s:
             raise ValueError("waitlist_max_s is less than waitlist_min_s")
-        for name in ("code_mails", "code_texts", "magic_links", "country_texts_hourly", "country_texts_daily"):
+        for name in (
+            "code_mails",
+            "code_texts",
+            "notice_texts",
+            "magic_links",
+            "country_texts_hourly",
+            "country_texts_daily",
+        ):
             try:
                 parse(getattr(self, name))
             except ValueError:

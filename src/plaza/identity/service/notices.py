@@ -6,14 +6,17 @@ from enum import StrEnum
 
 from plaza.core.clock import Clock
 from plaza.core.db import Database
+from plaza.core.errors import Unavailable
 from plaza.core.origin import whence
 from plaza.core.result import ServiceResult, success
-from plaza.core.service import Service, command
+from plaza.core.service import Service, command, flow
 from plaza.core.settings import PlazaSettings
 from plaza.domain_events.identity import UserId
 from plaza.identity.repository import UserRepository
+from plaza.identity.schemas import TextNotice
 from plaza.identity.service.devices import describe_device
 from plaza.identity.service.messages import Messages
+from plaza.identity.service.pace import SendingPace
 
 
 class Change(StrEnum):
@@ -45,9 +48,9 @@ class Change(StrEnum):
 
 
 class SecurityNotices(Service):
-    def __init__(self, db: Database, clock: Clock, plaza: PlazaSettings, messages: Messages) -> None:
+    def __init__(self, db: Database, clock: Clock, plaza: PlazaSettings, messages: Messages, pace: SendingPace) -> None:
         super().__init__(db)
-        self.clock, self.plaza, self.messages = clock, plaza, messages
+        self.clock, self.plaza, self.messages, self.pace = clock, plaza, messages, pace
         self.users = UserRepository(db)
 
     @command()
@@ -70,9 +73,21 @@ class SecurityNotices(Service):
             and user.phone_verified_at is not None
             and self.messages.can_text
         ):
-            await self.messages.text("identity.security_notice", user.phone, self._data(change, detail))
+            self.db.enqueue(TextNotice(phone=user.phone, data=self._data(change, detail)))
         if former_phone is not None and self.messages.can_text:
-            await self.messages.text("identity.security_notice", former_phone, self._data(change, detail))
+            self.db.enqueue(TextNotice(phone=former_phone, data=self._data(change, detail)))
+        return success(None)
+
+    @flow(Unavailable)
+    async def deliver_text(self, notice: TextNotice) -> ServiceResult[None]:
+        """Too many for one number or one country are dropped: whoever owns the number could bring about any number of them."""
+        if await self.pace.may_text_notice(notice.phone):
+            (await self._text(notice)).unwrap()
+        return success(None)
+
+    @command()
+    async def _text(self, notice: TextNotice) -> ServiceResult[None]:
+        await self.messages.text("identity.security_notice", notice.phone, notice.data)
         return success(None)
 
     def _data(self, change: Change, detail: str) -> dict[str, str]:

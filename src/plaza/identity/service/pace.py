@@ -29,15 +29,23 @@ class SendingPace:
         """Raises RateLimited, whether anybody has the address or not, and Unavailable."""
         await self.limits.hit("magic-links", self._hidden("magic-links", email), self.settings.magic_links)
 
-    async def may_text(self, phone: str) -> bool:
-        """The number's own limit comes first, so that one number cannot use up its country's budget. Raises Unavailable."""
+    async def may_text_code(self, phone: str) -> bool:
+        """Raises Unavailable."""
+        return await self._may_text(phone, "code-texts", self.settings.code_texts)
+
+    async def may_text_notice(self, phone: str) -> bool:
+        """Counted apart: nobody's codes are used up by what happens to their account. Raises Unavailable."""
+        return await self._may_text(phone, "notice-texts", self.settings.notice_texts)
+
+    async def _may_text(self, phone: str, name: str, limit: str) -> bool:
+        """The number's own limit comes first, so that one number cannot use up its country's budget."""
         settings = self.settings
         if not reachable(phone, settings.sms_allowed_prefixes, settings.sms_denied_prefixes):
-            log.info("code_text_dropped", reason="prefix")
+            log.info("text_dropped", reason="prefix")
             return False
         country = country_of(phone)
         return (
-            await self._may("code-texts", self._hidden("code-texts", phone), settings.code_texts)
+            await self._may(name, self._hidden(name, phone), limit)
             and await self._may("country-texts-hourly", country, settings.country_texts_hourly)
             and await self._may("country-texts-daily", country, settings.country_texts_daily)
         )
@@ -46,7 +54,7 @@ class SendingPace:
         try:
             await self.limits.hit(name, key, limit)
         except RateLimited:
-            log.info("code_dropped", reason=name)
+            log.info("message_dropped", reason=name)
             return False
         return True
 

@@ -108,7 +108,7 @@ class PhoneService(Service):
 
     @flow(Unavailable)
     async def deliver_code(self, request: SendPhoneCode) -> ServiceResult[None]:
-        if await self.pace.may_text(request.phone):
+        if await self.pace.may_text_code(request.phone):
             (await self._send(request)).unwrap()
         return success(None)
 

@@ -117,7 +117,7 @@ class RegistrationService(Service):
     async def start(self, request: StartRegistration) -> ServiceResult[None]:
         if request.email is not None and await self.pace.may_mail(request.email):
             (await self._start_by_email(request, request.email)).unwrap()
-        if request.phone is not None and await self.pace.may_text(request.phone):
+        if request.phone is not None and await self.pace.may_text_code(request.phone):
             (await self._start_by_phone(request, request.phone)).unwrap()
         return success(None)
 
