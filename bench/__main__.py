@@ -50,7 +50,7 @@ def main() -> None:
     made: dict[str, Callable[[], Iterator[str]]] = {
         "paths": partial(paths, options.rounds, options.seconds),
         "sockets": partial(talking, options.rounds, options.seconds),
-        "idle": partial(waiting, few),
+        "idle": partial(waiting, options.rounds),
         "presence": partial(coming_and_going, few),
         "slow": partial(stalled, few),
         "search": partial(searching, options.messages, options.searches),

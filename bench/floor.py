@@ -1,4 +1,5 @@
-"""The floor: three paths and a socket as a bare ASGI function over a bare asyncpg pool. No routing, no authentication, no validation.
+"""The floor: three paths and a socket as a bare ASGI function over a bare asyncpg pool, on the server that Plaza runs on. No routing, no
+authentication, no validation.
 
 Run as a process of its own: `python -m bench.floor PORT DATABASE_URL`.
 """
@@ -19,7 +20,9 @@ import uvicorn
 
 from plaza.core.clock import SystemClock
 from plaza.core.db.listener import connect_arguments
+from plaza.core.http.transport import JoinedHttp
 from plaza.core.ids import uuid7
+from plaza.core.realtime import DirectWebSocket
 
 POOL = 20
 
@@ -37,10 +40,14 @@ where m.conversation_id = $1
   and exists (select from chat_participant where conversation_id = $1 and user_id = $2 and left_at is null)
 order by m.seq desc limit 50
 """
-NEXT_SEQ = "update chat_conversation set last_seq = last_seq + 1, last_message_at = $2 where id = $1 returning last_seq"
-INSERT = """
+# One trip to the server and one commit.
+SEND = """
+with next as (
+  update chat_conversation set last_seq = last_seq + 1, last_message_at = $6 where id = $2 returning last_seq
+)
 insert into chat_message (id, conversation_id, seq, sender_id, type, content, client_id, reply_count, mentions, created_at)
-values ($1, $2, $3, $4, 'text', $5, $6, 0, '{}', $7)
+select $1, $2, last_seq, $3, 'text', $4, $5, 0, '{}', $6 from next
+returning seq
 """
 
 
@@ -155,7 +162,8 @@ class Floor:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
             await receive()
-            self.pool = await asyncpg.create_pool(min_size=POOL, max_size=POOL, **connect_arguments(self.url))
+            bare = {"min_size": POOL, "max_size": POOL, "reset": _as_it_is}
+            self.pool = await asyncpg.create_pool(**bare, **connect_arguments(self.url))
             await send({"type": "lifespan.startup.complete"})
             await receive()
             await self.pool.close()
@@ -181,8 +189,7 @@ class Floor:
         token, made, now = self.decode_refresh(body).refresh_token, secrets.token_urlsafe(32), self.clock.now()
         hashes = [hashlib.sha256(each.encode()).digest() for each in (token, made)]
         idle, longest = now + timedelta(days=7), timedelta(days=90)
-        async with self.pool.acquire() as connection, connection.transaction():
-            row = await connection.fetchrow(REFRESH, hashes[0], now, "127.0.0.1", idle, longest, uuid7(), hashes[1])
+        row = await self.pool.fetchrow(REFRESH, hashes[0], now, "127.0.0.1", idle, longest, uuid7(), hashes[1])
         return self.encode({"refresh_token": made, "user": dict(row)})
 
     async def socket(self, conversation: UUID, user: UUID, receive: Any, send: Any) -> None:
@@ -206,13 +213,14 @@ class Floor:
 
     async def message(self, sent: Sent) -> Row:
         message, now = uuid7(), self.clock.now()
-        async with self.pool.acquire() as connection, connection.transaction():
-            seq = await connection.fetchval(NEXT_SEQ, sent.conversation_id, now)
-            await connection.execute(
-                INSERT, message, sent.conversation_id, seq, sent.sender_id, sent.content, sent.client_id, now
-            )
+        given = (message, sent.conversation_id, sent.sender_id, sent.content, sent.client_id, now)
+        seq = await self.pool.fetchval(SEND, *given)
         to = (message, sent.conversation_id, seq, sent.sender_id)
         return Row(*to, "text", sent.content, sent.client_id, None, 0, [], now)
+
+
+async def _as_it_is(connection: Any) -> None:
+    """Nothing here leaves anything behind in a connection: asyncpg's own reset is a trip to the server."""
 
 
 def shown(*columns: Any) -> Shown:
@@ -239,8 +247,8 @@ if __name__ == "__main__":
         host="127.0.0.1",
         port=int(sys.argv[1]),
         loop="uvloop",
-        http="httptools",
-        ws="websockets-sansio",
+        http=JoinedHttp,
+        ws=DirectWebSocket,
         ws_per_message_deflate=False,
         log_config=None,
         access_log=False,
