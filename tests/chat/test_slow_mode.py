@@ -6,6 +6,7 @@ import asyncio
 from datetime import timedelta
 from uuid import uuid4
 
+import msgspec
 import pytest
 
 from plaza.chat import NewMessage
@@ -16,6 +17,7 @@ from plaza.chat.service.scheduled import ScheduledService
 from plaza.core.actor import Actor
 from plaza.core.db import PageRequest
 from plaza.core.jobs.declare import ATTEMPTS
+from plaza.core.ratelimit import RateLimits, RateLimitSettings
 from plaza.core.result import Failure
 from plaza.domain_events.chat import ConversationId, MessageId
 from plaza.domain_events.identity import UserId
@@ -135,6 +137,26 @@ async def test_scheduled_messages_wait_for_each_other(plaza: Stage, chat: Chat, 
         await jobs_done(plaza)
         waiting = (await plaza[ScheduledService].page(joan, PageRequest(limit=100))).unwrap().items
         assert [each.state for each in waiting] == ["waiting"] * (len(texts) - sent)
+    assert sorted(each.content for each in await chat.history(ada, team) if each.type == "text") == texts
+
+
+async def test_scheduled_messages_are_no_way_around_the_flood_limit(
+    plaza: Stage, chat: Chat, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, joan = await chat.people("Ada", "Joan")
+    team, scheduled = await chat.group(ada, joan), plaza[ScheduledService]
+    monkeypatch.setattr(plaza[RateLimits], "settings", RateLimitSettings(enabled=True))
+    monkeypatch.setattr(chat.messages, "settings", msgspec.structs.replace(chat.messages.settings, flood="3 per 1 day"))
+    texts = [str(n) for n in range(5)]
+    for text in texts:
+        new = NewScheduled(conversation_id=team, content=text, send_at=clock.now() + timedelta(days=300))
+        (await scheduled.send((await scheduled.schedule(joan, new)).unwrap().id)).unwrap()
+    assert [each.content for each in await chat.history(ada, team) if each.type == "text"] == texts[:3]
+    assert await post(chat, joan, team) == "RATE_LIMITED", "what is sent now and what was scheduled count together"
+    waiting = (await scheduled.page(joan, PageRequest(limit=100))).unwrap().items
+    assert [(each.content, each.state) for each in waiting] == [(text, "waiting") for text in texts[3:]]
+    clock.advance(timedelta(days=1))
+    await jobs_done(plaza)  # by the worker, which counts for itself
     assert sorted(each.content for each in await chat.history(ada, team) if each.type == "text") == texts
 
 

@@ -105,7 +105,7 @@ class MessageService(Service):
         self, actor: Actor, conversation_id: ConversationId, message: NewMessage
     ) -> ServiceResult[SentMessage]:
         """`send` for a person, who may not flood. Nothing is awaited before the draft is in its lane, so that order is kept."""
-        self.limits.count("chat.flood", actor.user_id, self.settings.flood)
+        self.count(UserId(actor.user_id))
         draft = MessageDraft(
             sender_id=UserId(actor.user_id),
             conversation_id=conversation_id,
@@ -120,6 +120,10 @@ class MessageService(Service):
         first = sent.message  # as it has become since, in the conversation that it was sent to
         view = (await self.get(actor, first.conversation_id, first.id)).unwrap()
         return success(SentMessage(message=view, is_new=False))
+
+    def count(self, sender_id: UserId) -> None:
+        """Raises RateLimited where it would be a flood. What people send, and what they have sent later, count together."""
+        self.limits.count("chat.flood", sender_id, self.settings.flood)
 
     @query(*ENTRANCE, InvalidCursor)
     async def page(

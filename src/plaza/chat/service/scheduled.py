@@ -24,7 +24,7 @@ from plaza.chat.service.messages import MessageService, unfit
 from plaza.core.actor import Actor
 from plaza.core.clock import Clock
 from plaza.core.db import Cursors, Database, Page, PageRequest
-from plaza.core.errors import InvalidCursor, PermissionDenied
+from plaza.core.errors import InvalidCursor, PermissionDenied, RateLimited
 from plaza.core.ids import uuid7
 from plaza.core.realtime import Hub
 from plaza.core.result import Failure, ServiceResult, failure, success
@@ -104,7 +104,9 @@ class ScheduledService(Service):
 
     @flow()
     async def send(self, id: UUID) -> ServiceResult[None]:
-        """What only has to wait, as in slow mode, goes out later, after as many waits as it takes. Closed accounts send nothing.
+        """What only has to wait, in slow mode or for the flood limit, goes out later, after as many waits as it takes.
+
+        Closed accounts send nothing.
 
         A repetition, after a death between sending and noting it, finds the message sent already.
         """
@@ -113,6 +115,10 @@ class ScheduledService(Service):
             return success(None)
         if isinstance(await self.profiles.card(Actor(user_id=draft.sender_id), draft.sender_id), Failure):
             return await self._end(id, PermissionDenied.code)
+        try:
+            self.messages.count(draft.sender_id)
+        except RateLimited as flood:
+            return await self._wait(id, timedelta(seconds=flood.retry_after or 1))
         sent = await self.messages.send(draft)
         if isinstance(sent, Failure) and sent.error.retry_after is not None:
             return await self._wait(id, timedelta(seconds=sent.error.retry_after))
