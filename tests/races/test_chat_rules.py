@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -11,12 +12,15 @@ import pytest
 from plaza.chat import NewMessage
 from plaza.chat.schemas.blocks import NewBlock
 from plaza.chat.schemas.invites import NewInviteLink
+from plaza.chat.schemas.marks import NewScheduled
 from plaza.chat.schemas.reports import NewReport
 from plaza.chat.service.blocks import BlockService
 from plaza.chat.service.invite_links import InviteLinkService
 from plaza.chat.service.reports import ReportService
+from plaza.chat.service.scheduled import ScheduledService
 from plaza.core.db import PageRequest
 from tests.chat.builders import Chat, code_of
+from tests.identity.builders import jobs_done
 from tests.support.stage import Stage
 
 
@@ -77,3 +81,21 @@ async def test_once_a_block_is_answered_nothing_more_arrives(chat: Chat) -> None
     assert set(codes) <= {"", "BLOCKED", None}
     assert (await chat.view(ada, talk)).last_seq == seen[0] == list(codes).count("")
     assert await write() == "BLOCKED"
+
+
+async def test_what_is_cancelled_is_not_sent(plaza: Stage, chat: Chat) -> None:
+    scheduled = plaza[ScheduledService]
+    ada, bob = await chat.people("Ada", "Bob")
+    talk = await chat.direct(ada, bob)
+    at = plaza.clock.now() + timedelta(hours=1)
+    ids = [
+        (await scheduled.schedule(ada, NewScheduled(conversation_id=talk, content="later", send_at=at))).unwrap().id
+        for _ in range(30)
+    ]
+    both = await asyncio.gather(*(call for id in ids for call in (scheduled.send(id), scheduled.cancel(ada, id))))
+    cancelled = {id for id, each in zip(ids, both[1::2], strict=True) if code_of(each) == ""}
+    sent = [each.client_id for each in await chat.history(bob, talk)]
+    assert Counter([*sent, *cancelled]) == Counter(ids), "each is either sent or cancelled"
+    plaza.clock.advance(timedelta(hours=1))
+    await jobs_done(plaza)
+    assert [each.client_id for each in await chat.history(bob, talk)] == sent

@@ -15,6 +15,6 @@ async def forget_presence(payload: ForgetPresence, presence: PresenceService) ->
     return await presence.forget(payload.user_id)
 
 
-@job(queue="chat", outside=True)
+@job(queue="chat")
 async def send_scheduled(payload: SendScheduled, scheduled: ScheduledService) -> ServiceResult[None]:
     return await scheduled.send(payload.scheduled_id)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, delete, func, select, tuple_
+from sqlalchemy import ColumnElement, delete, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
 from plaza.chat.models import (
@@ -108,14 +107,6 @@ class ScheduledRepository(Repository[ScheduledMessage]):
             .where(ScheduledMessage.user_id == user_id, ScheduledMessage.state == ScheduledState.WAITING)
         )
         return (await self.db.session.scalars(statement)).one()
-
-    async def waiting(self, id: UUID) -> Row[Any] | None:
-        """(id, user_id, conversation_id, content), unless it is cancelled or out."""
-        statement = select(
-            ScheduledMessage.id, ScheduledMessage.user_id, ScheduledMessage.conversation_id, ScheduledMessage.content
-        ).where(ScheduledMessage.id == id, ScheduledMessage.state == ScheduledState.WAITING)
-        async with self.db.reading(fresh=True) as connection:
-            return (await connection.execute(statement)).one_or_none()
 
     async def page(self, user_id: UUID, after: tuple[datetime, UUID] | None, limit: int) -> Sequence[ScheduledView]:
         """Those that wait, and those that failed, the next one first."""

@@ -27,8 +27,8 @@ from plaza.core.db import Cursors, Database, Page, PageRequest
 from plaza.core.errors import InvalidCursor, PermissionDenied, RateLimited
 from plaza.core.ids import uuid7
 from plaza.core.realtime import Hub
-from plaza.core.result import Failure, ServiceResult, failure, success
-from plaza.core.service import Service, command, flow, query
+from plaza.core.result import DomainError, Failure, ServiceResult, failure, success
+from plaza.core.service import Service, command, query
 from plaza.domain_events.chat import ConversationId
 from plaza.domain_events.identity import UserId
 from plaza.identity import ProfileService
@@ -102,53 +102,40 @@ class ScheduledService(Service):
         more = (shown[-1].send_at, shown[-1].id) if len(found) > page.limit else None
         return success(Page(items=shown, next_cursor=None if more is None else self.cursors.write(list_name, more)))
 
-    @flow()
+    @command()
     async def send(self, id: UUID) -> ServiceResult[None]:
         """What only has to wait, in slow mode or for the flood limit, goes out later, after as many waits as it takes.
 
-        Closed accounts send nothing.
-
-        A repetition, after a death between sending and noting it, finds the message sent already.
+        Closed accounts send nothing. The row is locked until the message is in the log: what was cancelled never gets there, and what
+        is on its way there cannot be cancelled.
         """
-        draft = (await self._draft(id)).unwrap()
-        if draft is None:
-            return success(None)
-        if isinstance(await self.profiles.card(Actor(user_id=draft.sender_id), draft.sender_id), Failure):
-            return await self._end(id, PermissionDenied.code)
-        try:
-            self.messages.count(draft.sender_id)
-        except RateLimited as flood:
-            return await self._wait(id, timedelta(seconds=flood.retry_after or 1))
-        sent = await self.messages.send(draft)
-        if isinstance(sent, Failure) and sent.error.retry_after is not None:
-            return await self._wait(id, timedelta(seconds=sent.error.retry_after))
-        return await self._end(id, sent.error.code if isinstance(sent, Failure) else None)
-
-    @query()
-    async def _draft(self, id: UUID) -> ServiceResult[MessageDraft | None]:
-        """None where it was cancelled, or is out already."""
-        row = await self.scheduled.waiting(id)
-        if row is None:
-            return success(None)
-        return success(
-            MessageDraft(
-                sender_id=row.user_id, conversation_id=row.conversation_id, client_id=row.id, content=row.content
-            )
-        )
-
-    @command()
-    async def _wait(self, id: UUID, pause: timedelta) -> ServiceResult[None]:
-        """A job of its own for each wait: the tries of one are counted."""
-        self.db.enqueue(SendScheduled(scheduled_id=id), at=self.clock.now() + pause)
-        return success(None)
-
-    @command()
-    async def _end(self, id: UUID, problem: str | None) -> ServiceResult[None]:
         row = await self.scheduled.lock(id)
-        if row is not None and row.state is ScheduledState.WAITING:
-            if problem is None:
-                row.send()
-            else:
-                row.fail(problem)
-            self.announcer.to_users([row.user_id], Sync(what="scheduled"))
+        if row is None or row.state is not ScheduledState.WAITING:
+            return success(None)  # cancelled, or out already
+        refused = await self._refusal(row)
+        if refused is not None and refused.retry_after is not None:
+            # A job of its own for each wait: the tries of one are counted.
+            self.db.enqueue(
+                SendScheduled(scheduled_id=id), at=self.clock.now() + timedelta(seconds=refused.retry_after)
+            )
+            return success(None)
+        if refused is None:
+            row.send()
+        else:
+            row.fail(refused.code)
+        self.announcer.to_users([row.user_id], Sync(what="scheduled"))
         return success(None)
+
+    async def _refusal(self, row: ScheduledMessage) -> DomainError | None:
+        """Why it is not in the log now."""
+        if isinstance(await self.profiles.card(Actor(user_id=row.user_id), row.user_id), Failure):
+            return PermissionDenied()
+        try:
+            self.messages.count(row.user_id)
+        except RateLimited as flood:
+            return flood
+        draft = MessageDraft(
+            sender_id=row.user_id, conversation_id=row.conversation_id, client_id=row.id, content=row.content
+        )
+        sent = await self.db.attempt(self.messages.send(draft))
+        return sent.error if isinstance(sent, Failure) else None
