@@ -15,6 +15,8 @@ import pytest
 from sqlalchemy import text
 
 from plaza.audit import ChainService
+from plaza.chat.schemas.invites import NewInviteLink
+from plaza.chat.service.invite_links import InviteLinkService
 from plaza.core.db import Database
 from plaza.core.personal_data import Erased, Person, PersonalDataHolders, Piece, lines
 from plaza.core.result import Failure, ServiceResult, success
@@ -24,7 +26,7 @@ from plaza.identity.schemas import Certificate, CodeInput, EmailInput, LinkInput
 from plaza.identity.service import EmailChangeService, FormerContacts, LeavingService, PhoneService
 from plaza.identity.service.leaving import fingerprint_of
 from tests.audit.builders import entries, sealed, verified
-from tests.chat.builders import Chat
+from tests.chat.builders import Chat, code_of
 from tests.identity.builders import (
     PASSWORD,
     a_person,
@@ -338,6 +340,16 @@ async def test_messages_stay_without_their_sender(plaza: Stage, chat: Chat) -> N
     assert view.peer is not None
     assert (view.participant_count, view.peer.display_name) == (1, "")
     assert await rows(plaza, "select 1 from chat_participant where user_id = :id", id=ada.user_id) == []
+
+
+async def test_whom_they_removed_from_a_group_stays_out(plaza: Stage, chat: Chat) -> None:
+    ada, grace, alan = await chat.people("Ada", "Grace", "Alan")
+    group, links = await chat.group(ada, grace, alan), plaza[InviteLinkService]
+    await chat.remove(ada, group, alan)
+    await delete(plaza, ada)
+    link = (await links.create(grace, group, NewInviteLink())).unwrap()
+    assert code_of(await links.join(alan, link.code)) == "PERMISSION_DENIED"
+    await chat.add(grace, group, alan)
 
 
 async def test_texts_go_where_the_erasure_asks_for_it(plaza: Stage, chat: Chat) -> None:

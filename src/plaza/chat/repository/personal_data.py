@@ -30,6 +30,8 @@ from plaza.domain_events.identity import UserId
 _AT_ONCE = 500
 # Whom the other one of a pair talked to, and what hangs on other people's messages, stays: with the id of somebody whom nobody knows.
 _STAYS = frozenset({"chat_direct_pair", "chat_message_reaction"})
+# So does that somebody was removed from a group, by whomever: no invite link lets them back in. And whom staff were told of.
+_STILL_NAMED = frozenset({("chat_participant", "removed_by"), ("chat_report", "reported_id")})
 
 
 class PersonalRows:
@@ -123,7 +125,7 @@ class PersonalRows:
                 taken = await self._run(delete(column.table).where(column == user_id))
                 counts[name] = counts.get(name, 0) + taken
         for column in _columns("SET NULL"):
-            if (column.table.name, column.name) != ("chat_report", "reported_id"):
+            if (column.table.name, column.name) not in _STILL_NAMED:
                 await self._run(update(column.table).where(column == user_id).values({column.name: None}))
         return {name: count for name, count in counts.items() if count}
 
