@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 from contextlib import AsyncExitStack
 
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, WebSocketRoute, expect
 
 from plaza.app.demo import DEMO_PASSWORD
 from tests.browser.conftest import OpenWindow
@@ -67,6 +69,73 @@ async def test_what_was_missed_comes_in_without_waiting_for_the_next(
 
     await expect(ada.part("message-text")).to_have_text([*before, "are you there?"])
     await ada.has_no_gap()
+
+
+async def test_whoever_was_removed_meanwhile_misses_nothing_elsewhere(ada: Window, grace: Window) -> None:
+    grace.watch.expect(BROKEN)
+    await grace.open("Ada Lovelace")
+    before = await grace.texts()
+    await grace.page.context.set_offline(True)
+    await grace.is_reconnecting()
+
+    await ada.open("Plaza tour")
+    await ada.part("show-people").click()
+    grace_there = ada.part("person").filter(has_text="Grace Hopper")
+    await grace_there.get_by_test_id("person-more").click()
+    await ada.part("person-remove").click()
+    await ada.part("submit").click()
+    await expect(grace_there).to_have_count(0)
+    await ada.open("Grace Hopper")
+    await ada.say("you are out")
+    await ada.is_sent("you are out")
+    await grace.page.context.set_offline(False)
+
+    await expect(grace.part("message-text")).to_have_text([*before, "you are out"])
+    await expect(grace.conversation("Plaza tour")).to_have_count(0)
+    await ada.say("still friends")
+    await expect(grace.part("message-text")).to_have_text([*before, "you are out", "still friends"])
+    await grace.has_no_gap()
+
+
+async def test_a_gap_is_asked_for_until_it_is_filled(demo: None, open_window: OpenWindow, ada: Window) -> None:
+    """A frame is lost on the way, and the server has no answer when it is asked for it."""
+    grace = await open_window()
+    lost, refused = list[str](), list[str]()
+
+    def stand_between(page: WebSocketRoute) -> None:
+        server = page.connect_to_server()
+
+        def hear(frame: str | bytes) -> None:
+            told = json.loads(frame)
+            if told["type"] == "message.new" and not lost:
+                lost.append(told["message"]["content"])
+            else:
+                page.send(frame)
+
+        def say(frame: str | bytes) -> None:
+            said = json.loads(frame)
+            if said["type"] == "subscribe" and lost and not refused:
+                refused.append(said["ref"])
+                error = {"type": "error", "ref": said["ref"], "code": "UNAVAILABLE", "message": "Not now."}
+                page.send(json.dumps(error))
+            else:
+                server.send(frame)
+
+        server.on_message(hear)
+        page.on_message(say)
+
+    await grace.page.route_web_socket(re.compile(r"/ws\?"), stand_between)
+    await grace.page.reload()
+    await grace.step_in_as("Grace Hopper")
+    await grace.open("Ada Lovelace")
+    before = await grace.texts()
+    await ada.open("Grace Hopper")
+    for text in ("one", "two", "three"):
+        await ada.say(text)
+        await ada.is_sent(text)
+    await expect(grace.part("message-text")).to_have_text([*before, "one", "two", "three"])
+    await grace.has_no_gap()
+    assert (lost, len(refused)) == (["one"], 1)
 
 
 async def test_an_answer_that_is_lost_makes_no_twin(

@@ -7,8 +7,7 @@ import { Badges } from "./badges.js";
 import { everything } from "./chat-api.js";
 import { History } from "./history.js";
 import { changed } from "./message-list.js";
-
-const SUBSCRIBE_AT_ONCE = 200;
+import { Resuming } from "./resuming.js";
 
 /**
  * A conversation is the server's view with, besides, `seq`, `history` (what is loaded of it) and `participants` (Map by
@@ -26,8 +25,7 @@ export class ChatStore extends EventTarget {
   #connection;
   #outbox;
   #badges;
-  #resuming = new Map();
-  #resumes = 0;
+  #resuming;
   #adopting = new Map();
   #listing = null;
 
@@ -37,6 +35,7 @@ export class ChatStore extends EventTarget {
     this.#api = api;
     this.#connection = connection;
     this.#outbox = outbox;
+    this.#resuming = new Resuming(connection, (conversation) => this.#lost(conversation));
     this.#badges = new Badges(api.unread, () => this.dispatchEvent(new Event("list")));
     this.names.set(me.id, me.name);
     connection.addEventListener("ready", () => this.#resumeAll());
@@ -91,7 +90,7 @@ export class ChatStore extends EventTarget {
   /** Takes a view from the server; a new conversation is resumed from there, as frames may have come meanwhile. */
   add(view) {
     const conversation = this.#merge(view);
-    if (!this.#resuming.has(view.id)) this.#resume([conversation]);
+    if (!this.#resuming.has(view.id)) this.#resuming.ask([conversation]);
     this.#changed(view.id);
     return conversation;
   }
@@ -182,7 +181,7 @@ export class ChatStore extends EventTarget {
     const added = page.items.filter((view) => !this.conversations.has(view.id));
     for (const view of page.items) this.#merge(view);
     this.moreCursor = page.next_cursor;
-    this.#resume(added.map((view) => this.conversations.get(view.id)));
+    this.#resuming.ask(added.map((view) => this.conversations.get(view.id)));
     this.dispatchEvent(new Event("list"));
   }
 
@@ -206,26 +205,15 @@ export class ChatStore extends EventTarget {
   }
 
   async #resumeAll() {
-    this.#resuming.clear();
-    this.#resume([...this.conversations.values()]);
+    this.#resuming.restart([...this.conversations.values()]);
     this.#outbox.flush();
     await this.refreshList().catch(() => {}); // the next `ready` reads it again
   }
 
-  /** Asks for everything after what was applied; frames that come before the answer are repeated behind it. */
-  #resume(conversations) {
-    if (this.#connection.state !== "online") return;
-    for (let start = 0; start < conversations.length; start += SUBSCRIBE_AT_ONCE) {
-      this.#subscribe(conversations.slice(start, start + SUBSCRIBE_AT_ONCE));
-    }
-  }
-
-  async #subscribe(batch) {
-    const turn = ++this.#resumes;
-    for (const { id } of batch) this.#resuming.set(id, turn);
-    const wanted = batch.map(({ id, seq }) => ({ id, after_seq: seq }));
-    await this.#connection.request({ type: "subscribe", conversations: wanted }).catch(() => {});
-    for (const { id } of batch) if (this.#resuming.get(id) === turn) this.#resuming.delete(id);
+  /** While nobody listened; what else has changed the list may tell. */
+  #lost({ id }) {
+    if (this.conversations.has(id)) this.#remove(id);
+    this.refreshList().catch(() => {}); // so does the next `ready`
   }
 
   #apply(frame) {
@@ -246,7 +234,7 @@ export class ChatStore extends EventTarget {
     } else if (!this.#resuming.has(id) && frame.seq > conversation.seq) {
       if (frame.seq > conversation.seq + 1 && conversation.askedAfter !== conversation.seq) {
         conversation.askedAfter = conversation.seq; // asked once for a gap, so that an unfillable one cannot loop
-        this.#resume([conversation]);
+        this.#resuming.ask([conversation]);
         return;
       }
       conversation.seq = frame.seq;
