@@ -185,6 +185,7 @@ def test_every_table_of_identity_is_exported_or_holds_nothing_to_take_along() ->
         "identity_profile",
         "identity_address",
         "identity_linked_account",
+        "identity_unlinked_account",
         "identity_passkey",
         "identity_device_key",
         "identity_totp_device",

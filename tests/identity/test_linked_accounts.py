@@ -115,6 +115,31 @@ async def test_removing_it_shuts_that_way_and_tells_its_owner(world: World) -> N
     assert (entry["actor_id"], entry["before"]) == (ada, {"provider": "github", "email": ADA})
     await is_told(world.stage, ADA, "no longer")
     assert (await browser.unlink(account["id"])).status_code == 404
+    refused = await world.browser().log_in("github")  # although it vouches for her address
+    assert (refused.status_code, refused.json()["code"]) == (409, "LINK_REQUIRED")
+    assert await browser.linked() == []
+
+
+async def test_what_was_removed_is_linked_again_by_its_owner_signed_in(world: World) -> None:
+    ada, browser = await signed_in(world)
+    for _ in range(2):  # removing it a second time, too
+        assert await linked_at(browser) == {"linked": "google"}
+        (account,) = await browser.linked()
+        assert (await browser.unlink(account["id"])).status_code == 204
+        assert (await world.browser().log_in()).json()["code"] == "LINK_REQUIRED"
+    await linked_at(browser)
+    assert (await world.browser().log_in()).json()["user"]["id"] == str(ada)
+    assert not await world.rows("select 1 from identity_unlinked_account")
+
+
+async def test_what_one_person_removed_another_may_link(world: World) -> None:
+    _, ada = await signed_in(world)
+    await linked_at(ada)
+    (account,) = await ada.linked()
+    await ada.unlink(account["id"])
+    grace_id, grace = await signed_in(world, "grace@example.com")
+    assert await linked_at(grace) == {"linked": "google"}
+    assert (await world.browser().log_in()).json()["user"]["id"] == str(grace_id)
 
 
 async def test_other_sessions_end_where_that_is_asked_for(world: World) -> None:

@@ -6,7 +6,7 @@ Secrets are never stored: passwords as argon2id, one-time codes as HMAC, random 
 
 from plaza.identity.models.addresses import Address
 from plaza.identity.models.api_keys import ApiKey
-from plaza.identity.models.linked_accounts import LinkedAccount
+from plaza.identity.models.linked_accounts import LinkedAccount, UnlinkedAccount
 from plaza.identity.models.logins import LET_IN, LoginAttempt
 from plaza.identity.models.mfa import MfaChallenge, RecoveryCode, TotpDevice
 from plaza.identity.models.outside_sessions import OutsideSession
@@ -54,6 +54,7 @@ __all__ = [
     "Session",
     "SigningKey",
     "TotpDevice",
+    "UnlinkedAccount",
     "User",
     "UserRole",
     "UserStatus",

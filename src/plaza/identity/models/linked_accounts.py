@@ -24,3 +24,13 @@ class LinkedAccount(Timestamped, Versioned, Base):
     provider_user_id: Mapped[str] = mapped_column(String(255))
     email: Mapped[str | None] = mapped_column(String(254))
     last_used_at: Mapped[datetime | None]
+
+
+class UnlinkedAccount(Timestamped, Base):
+    """What its owner has removed is linked again by them alone, signed in: a vouched address is not enough any more."""
+
+    __tablename__ = "identity_unlinked_account"
+
+    user_id: Mapped[UserId] = mapped_column(ForeignKey("identity_user.id", ondelete="CASCADE"), primary_key=True)
+    provider: Mapped[str] = mapped_column(String(80), primary_key=True)
+    provider_user_id: Mapped[str] = mapped_column(String(255), primary_key=True)

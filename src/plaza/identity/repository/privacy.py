@@ -29,6 +29,7 @@ from plaza.identity.models import (
     Role,
     Session,
     TotpDevice,
+    UnlinkedAccount,
     User,
     UserRole,
     VerificationToken,
@@ -126,6 +127,9 @@ class PersonalRows:
             "addresses": select(*_all_but(Address, "id", "user_id", "version")).where(Address.user_id == user_id),
             "linked_accounts": select(*_all_but(LinkedAccount, "id", "user_id", "version")).where(
                 LinkedAccount.user_id == user_id
+            ),
+            "unlinked_accounts": select(*_all_but(UnlinkedAccount, "user_id")).where(
+                UnlinkedAccount.user_id == user_id
             ),
             "passkeys": select(Passkey.name, Passkey.transports, Passkey.created_at, Passkey.last_used_at).where(
                 Passkey.user_id == user_id

@@ -2,7 +2,7 @@
 
     known account                         its person is let in
     vouched address, free or pending      an account is made of it: nobody else's code opens it any more
-    vouched address, somebody's proved    linked to that person; to staff only while they are signed in
+    vouched address, somebody's proved    linked to that person; to staff, and where they have removed it, only while they are signed in
     address that nobody vouches for       a code is mailed there, and the link takes effect with that code
     no address                            refused: an account needs a contact
 
@@ -157,7 +157,12 @@ class LinkedAccountService(Service):
         is_new = user.status is UserStatus.PENDING
         if is_new:
             await self._welcome(user, identity, email)
-        elif user.email_verified_at is None or user.is_staff or user.is_superuser:
+        elif (
+            user.email_verified_at is None
+            or user.is_staff
+            or user.is_superuser
+            or await self.accounts.is_unlinked(user.id, identity.provider, identity.subject)
+        ):
             raise LinkRequired
         if await self.links.find(identity.provider, identity.subject) is None:
             await self.links.add(user.id, identity.provider, identity.subject, email=email)

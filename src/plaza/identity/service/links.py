@@ -37,11 +37,14 @@ class AccountLinks:
             created_at=self.clock.now(),
         )
         await self.accounts.insert(account)
+        await self.accounts.forget_unlinked(user_id, provider, subject)
         await self._record(LINKED, account, by)
         return account
 
     async def remove(self, account: LinkedAccount, *, by: Actor) -> None:
+        """From now on it is linked to them by their own act alone."""
         await self.db.session.delete(account)
+        await self.accounts.keep_unlinked(account, self.clock.now())
         await self._record(UNLINKED, account, by)
 
     async def _record(self, action: str, account: LinkedAccount, by: Actor | None) -> None:
