@@ -32,7 +32,8 @@ class Actor(msgspec.Struct, frozen=True):
     """Made by the edge from a verified token and passed as the first argument of every command that somebody performs.
 
     `scopes` None means all that the user may do; a set (API keys) narrows it to `<context>:read` and `<context>:write`.
-    `permissions` are staff's, `<context>.<what>` as contexts declare them; a superuser has them all.
+    `permissions` are staff's, `<context>.<what>` as contexts declare them; a superuser has them all. Where an outside issuer keeps the
+    session they are those of `outside_roles` alone, and what was granted to the person here counts for nothing; None in sessions of ours.
     `methods` are what proved who it is (RFC 8176, `mfa` for more than one factor), `authenticated_at` when.
     An `impersonator_id` is the staff member who acts as this user, without permissions. `waitlisted_until` is set while waiting.
     """
@@ -43,6 +44,7 @@ class Actor(msgspec.Struct, frozen=True):
     is_staff: bool = False
     is_superuser: bool = False
     permissions: frozenset[str] = frozenset()
+    outside_roles: frozenset[str] | None = None
     methods: frozenset[str] = frozenset()
     organization_id: UUID | None = None
     api_key_id: UUID | None = None

@@ -41,6 +41,7 @@ from plaza.identity.service import (
     RegistrationService,
     RelyingParty,
     RoleService,
+    RoleWatch,
     SecurityNotices,
     SendingPace,
     SessionService,
@@ -79,6 +80,7 @@ context = Context(
         Messages: Messages,
         SessionWatch: SessionWatch,
         StaleWatch: StaleWatch,
+        RoleWatch: RoleWatch,
         ApiKeyWatch: ApiKeyWatch,
     },
     services=(

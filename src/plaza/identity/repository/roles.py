@@ -15,6 +15,7 @@ from plaza.identity.repository.users import STALE_CHANNEL, stale_note
 from plaza.identity.schemas import GrantView, Rights, RoleView
 
 SUPERUSER = "superuser"
+ROLES_CHANNEL = "identity_roles_changed"
 # A notification holds 8,000 bytes: an id, a version and two signs take 36 + 10 + 3 at the most.
 _PER_NOTE = 160
 _NOTIFY = text("select pg_notify(:channel, :payload)")
@@ -69,6 +70,10 @@ class RoleRepository(Repository[Role]):
         )
         async with self.db.reading() as connection:
             return frozenset((await connection.execute(statement)).scalars())
+
+    async def tell_changed(self) -> None:
+        """Every process, should the transaction commit, that some role allows something else."""
+        await (await self.db.session.connection()).execute(_NOTIFY, {"channel": ROLES_CHANNEL, "payload": ""})
 
     async def set_permissions(self, role_id: UUID, permissions: Collection[str]) -> None:
         connection = await self.db.session.connection()
@@ -188,12 +193,14 @@ class RoleRepository(Repository[Role]):
             await connection.execute(_NOTIFY, {"channel": STALE_CHANNEL, "payload": payload})
         return rows
 
-    async def impersonators(self, user_ids: Collection[UserId]) -> Sequence[UserId]:
-        """Those of them who act as somebody else just now."""
+    async def impersonators(self, user_ids: Collection[UserId] | None = None) -> Sequence[UserId]:
+        """Those of them, or of everybody, who act as somebody else just now."""
         statement: Any = (
             select(Session.impersonator_id)
             .distinct()
-            .where(Session.impersonator_id.in_(user_ids), Session.revoked_at.is_(None))
+            .where(Session.impersonator_id.is_not(None), Session.revoked_at.is_(None))
         )
+        if user_ids is not None:
+            statement = statement.where(Session.impersonator_id.in_(user_ids))
         async with self.db.reading() as connection:
             return list((await connection.execute(statement)).scalars())

@@ -43,7 +43,7 @@ from plaza.identity.service.totp import TotpService
 from plaza.identity.service.users import UserService
 from plaza.identity.service.verification import VerificationTokens
 from plaza.identity.service.waitlist import WaitlistService
-from plaza.identity.service.watch import ApiKeyWatch, SessionWatch, StaleWatch
+from plaza.identity.service.watch import ApiKeyWatch, RoleWatch, SessionWatch, StaleWatch
 from plaza.identity.service.ways_in import WaysIn
 
 __all__ = [
@@ -82,6 +82,7 @@ __all__ = [
     "RegistrationService",
     "RelyingParty",
     "RoleService",
+    "RoleWatch",
     "SecurityNotices",
     "SendingPace",
     "SessionService",

@@ -47,7 +47,7 @@ from plaza.identity.service.factors import MULTI_FACTOR
 from plaza.identity.service.linked_accounts import LinkedAccountService
 from plaza.identity.service.newcomers import Newcomers
 from plaza.identity.service.notices import Change, SecurityNotices
-from plaza.identity.service.watch import SessionWatch, StaleWatch
+from plaza.identity.service.watch import RoleWatch, SessionWatch, StaleWatch
 
 # How long after its beginning a session's name is remembered, so that none that was ended here is taken for a new one.
 _REMEMBERED = timedelta(days=400)
@@ -55,8 +55,11 @@ _BATCH = 5_000
 
 
 class Known(msgspec.Struct, frozen=True):
+    """`role_changes` is what `RoleWatch` had counted when the roles were looked up."""
+
     actor: Actor
     token_version: int
+    role_changes: int
     until: datetime
 
 
@@ -73,13 +76,14 @@ class OutsideSessionService(Service):
         audit: AuditService,
         watch: SessionWatch,
         stale: StaleWatch,
+        role_watch: RoleWatch,
         newcomers: Newcomers,
         notices: SecurityNotices,
     ) -> None:
         super().__init__(db)
         self.clock, self.settings, self.issuers, self.accounts = clock, settings, issuers, accounts
         self.newcomers, self.notices = newcomers, notices
-        self.audit, self.watch, self.stale = audit, watch, stale
+        self.audit, self.watch, self.stale, self.role_watch = audit, watch, stale, role_watch
         self.users, self.sessions, self.roles = UserRepository(db), SessionRepository(db), RoleRepository(db)
         self.outside, self.factors = OutsideSessionRepository(db), MfaRepository(db)
         self._known: OrderedDict[str, Known] = OrderedDict()
@@ -110,9 +114,9 @@ class OutsideSessionService(Service):
         return success(None)
 
     async def _is_current(self, known: Known) -> bool:
-        """Somebody whose roles or status have changed is looked up anew: their token is not ours to call stale."""
+        """Somebody whose status has changed is looked up anew, and everybody when a role has: their tokens are not ours to call stale."""
         is_stale = await self.stale.is_stale(known.actor.user_id, known.token_version)
-        return known.until > self.clock.now() and not is_stale
+        return known.until > self.clock.now() and known.role_changes == self.role_watch.changes and not is_stale
 
     async def _arrive(self, issuer: JwtIssuer, token: str) -> Known:
         found = await self.issuers.verify(issuer, token)
@@ -131,19 +135,21 @@ class OutsideSessionService(Service):
         if MULTI_FACTOR not in found.methods and await self.factors.has_app(user.id):
             return failure(Unauthenticated("This account asks for a second factor: show it to your identity provider."))
         session_id = await self._session(user, found)
+        role_changes = self.role_watch.changes
         permissions = await self.roles.permissions_of_roles(found.roles)
         actor = Actor(
             user_id=user.id,
             session_id=session_id,
             is_staff=bool(permissions),
             permissions=permissions,
+            outside_roles=frozenset(found.roles),
             methods=frozenset({"fed", *found.methods}),
             organization_id=organization_id(found),
             authenticated_at=found.authenticated_at,
             waitlisted_until=user.waitlisted_until,
         )
         until = min(found.expires_at, self.clock.now() + timedelta(seconds=self.settings.access_token_s))
-        return success(Known(actor, user.token_version, until))
+        return success(Known(actor, user.token_version, role_changes, until))
 
     async def _person(self, identity: OutsideIdentity) -> User:
         """Locked. Raises Unauthenticated, and what `LinkedAccountService.person` raises."""

@@ -6,6 +6,8 @@ are rare. Whoever makes one is looked up anew under that lock; what an access to
     nobody hands out or takes away what they do not hold themselves
     only a superuser makes and unmakes those who can make others: superusers, admins, every role with one of POWERS
     nobody changes their own roles; the last superuser stays
+
+Where an outside issuer keeps somebody's session, the roles that the operator mapped stand for all of their grants.
 """
 
 from __future__ import annotations
@@ -50,7 +52,7 @@ from plaza.identity.schemas import (
     RoleView,
 )
 from plaza.identity.service.sessions import SessionService
-from plaza.identity.service.watch import StaleWatch
+from plaza.identity.service.watch import RoleWatch, StaleWatch
 
 ADMIN = "admin"
 POWERS = frozenset({ROLES_MANAGE.name, USERS_ROLES.name})
@@ -65,10 +67,11 @@ class RoleService(Service):
         audit: AuditService,
         sessions: SessionService,
         stale: StaleWatch,
+        watch: RoleWatch,
         permissions: Sequence[Permission],
     ) -> None:
         super().__init__(db)
-        self.clock, self.audit, self.sessions, self.stale = clock, audit, sessions, stale
+        self.clock, self.audit, self.sessions, self.stale, self.watch = clock, audit, sessions, stale, watch
         self.catalogue = {each.name: each for each in sorted(permissions, key=lambda each: each.name)}
         if len(self.catalogue) != len(permissions):
             raise ValueError("a permission is declared twice")
@@ -94,12 +97,13 @@ class RoleService(Service):
         role = self.roles.add(Role(id=uuid7(), name=new.name, description=new.description, created_at=self.clock.now()))
         await self.db.session.flush()
         await self.roles.set_permissions(role.id, permissions)
+        await self._tell_changed()
         await self._record(actor, "role_created", role.name, after=_told(role, permissions))
         return success(await self._view(role.name))
 
     @command(BeyondOwnPermissions, PermissionDenied, PermissionUnknown, RoleBuiltIn, RoleNotFound)
     async def change(self, actor: Actor, name: str, patch: RolePatch) -> ServiceResult[RoleView]:
-        """The tokens of all who hold it are stale."""
+        """The tokens of all who hold it are stale; who holds it by an outside issuer's word is looked up anew."""
         changes: Mapping[str, Any] = patch.changes()
         own = await self._standing(actor, ROLES_MANAGE)
         role = await self._named(name)
@@ -114,6 +118,7 @@ class RoleService(Service):
         if wanted != held:
             await self.roles.set_permissions(role.id, wanted)
             await self._settle(await self.roles.holders(role.id))
+            await self._tell_changed(lost=held - wanted)
         await self._record(actor, "role_changed", name, before=before, after=_told(role, wanted))
         return success(await self._view(name))
 
@@ -128,6 +133,7 @@ class RoleService(Service):
         if await self.roles.holders(role.id):
             return failure(RoleInUse())
         await self.roles.remove(role.id)
+        await self._tell_changed(lost=held)
         await self._record(actor, "role_deleted", name, before=_told(role, held))
         return success(None)
 
@@ -230,7 +236,10 @@ class RoleService(Service):
     async def _standing(self, actor: Actor, needed: Permission) -> Rights:
         """What the actor may do now; nobody changes that until the transaction ends. Raises PermissionDenied."""
         await self.roles.hold()
-        rights = await self.roles.rights_of(UserId(actor.user_id), self.clock.now())
+        if actor.outside_roles is None:
+            rights = await self.roles.rights_of(UserId(actor.user_id), self.clock.now())
+        else:
+            rights = Rights(permissions=await self.roles.permissions_of_roles(actor.outside_roles))
         if actor.impersonator_id is not None or not rights.may(needed.name):
             raise PermissionDenied
         return rights
@@ -285,18 +294,32 @@ class RoleService(Service):
         """What these people may do has changed. Whoever may no longer impersonate is no longer somebody else."""
         if not user_ids:
             return
-        now = self.clock.now()
-        settled = await self.roles.settle(user_ids, now)
-        for user_id in await self.roles.impersonators(user_ids):
-            if not (await self.roles.rights_of(user_id, now)).may(USERS_IMPERSONATE.name):
-                ids = await self.acting.lock_impersonations([user_id])
-                (await self.sessions.end_these(ids, EndReason.IMPERSONATION_OVER)).unwrap()
+        settled = await self.roles.settle(user_ids, self.clock.now())
+        await self._end_impersonations(await self.roles.impersonators(user_ids))
 
         async def tell() -> None:
             for standing in settled:
                 self.stale.outdate(*standing)
 
         self.db.after_commit(tell)
+
+    async def _tell_changed(self, lost: Collection[str] = ()) -> None:
+        """What a role allows has changed, without `lost` from now on. Who has it by an outside issuer's word is written nowhere: of all
+
+        who are somebody else just now only those stay it who may by a grant of their own.
+        """
+        await self.roles.tell_changed()
+        if USERS_IMPERSONATE.name in lost:
+            await self._end_impersonations(await self.roles.impersonators())
+        self.db.after_commit(self.watch.changed)
+
+    async def _end_impersonations(self, impersonators: Collection[UserId]) -> None:
+        """Of those of them who may not by a grant."""
+        now = self.clock.now()
+        for user_id in impersonators:
+            if not (await self.roles.rights_of(user_id, now)).may(USERS_IMPERSONATE.name):
+                ids = await self.acting.lock_impersonations([user_id])
+                (await self.sessions.end_these(ids, EndReason.IMPERSONATION_OVER)).unwrap()
 
     async def _record(
         self,

@@ -17,6 +17,7 @@ from plaza.core.db import Database, Listener
 from plaza.domain_events.identity import SessionId, UserId
 from plaza.identity.repository import ApiKeyRepository, SessionRepository, UserRepository
 from plaza.identity.repository.api_keys import REVOKED_CHANNEL
+from plaza.identity.repository.roles import ROLES_CHANNEL
 from plaza.identity.repository.sessions import ENDED_CHANNEL
 from plaza.identity.repository.users import STALE_CHANNEL
 from plaza.identity.schemas import IdentitySettings
@@ -193,3 +194,22 @@ class StaleWatch(Watch[Standing]):
         if fact.is_waitlisted and (known is None or not known[0].is_waitlisted):
             for callback in self._callbacks:
                 callback(UserId(id))
+
+
+class RoleWatch:
+    """Whether what roles allow has changed since somebody looked.
+
+    `changes` only grows. Taken before roles are read, what was read counts as long as it is still the same; a connection that was lost
+    counts as a change, as one may have been missed meanwhile.
+    """
+
+    def __init__(self, listener: Listener) -> None:
+        self.changes = 0
+        listener.on(ROLES_CHANNEL, self._heard, on_connect=self.changed)
+
+    async def changed(self) -> None:
+        """What this process changed itself need not come back over the wire first."""
+        self.changes += 1
+
+    def _heard(self, _: str) -> None:
+        self.changes += 1
