@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import websockets
@@ -20,6 +24,7 @@ from plaza.identity.errors import TokenStale
 from plaza.identity.models import EndReason
 from plaza.identity.schemas import ImpersonationView, Proof, ReasonInput
 from plaza.identity.service import ImpersonationService, LoginGate, RoleService, StaffService
+from tests.chat.builders import Chat
 from tests.identity.builders import HERE, Person, is_accepted, jobs_done, mails_to
 from tests.identity.staff import audited, code_of, logged_in_again, somebody
 from tests.support.callers import callers
@@ -78,21 +83,126 @@ async def test_neither_credentials_nor_staff_routes(plaza: Stage) -> None:
     assert await is_accepted(plaza, ada.pair.access_token)
 
 
-async def test_beginning_and_end_and_everything_between_name_both(plaza: Stage) -> None:
+@asynccontextmanager
+async def line_of(plaza: Stage, view: ImpersonationView, path: str = "/ws") -> AsyncIterator[Socket]:
+    header = {"Authorization": f"Bearer {view.access_token}"}
+    async with websockets.connect(f"{plaza.socket_url}{path}", additional_headers=header) as connection:
+        socket = Socket(connection)
+        await socket.next("ready")
+        yield socket
+
+
+async def test_beginning_and_end_and_everything_between_name_both(
+    plaza: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "plaza.access")
     helper, ada = await two(plaza)
+    group = await Chat(plaza).group(ada.actor, (await somebody(plaza, "grace")).actor)
+    messages = f"/api/v1/chat/conversations/{group}/messages"
     view = await started(plaza, helper, ada)
     acting = await plaza[TokenService].authenticate(view.access_token)
     assert (acting.user_id, acting.impersonator_id) == (ada.id, helper.id)
-    ended = await plaza.client(view.access_token).post("/api/v1/auth/logout")
+    http = plaza.client(view.access_token, **{"X-Request-ID": "helping-7"})
+    assert (await http.patch("/api/v1/auth/profile", json={"bio": "Helped"})).status_code == 200
+    sent = await http.post(messages, json={"client_id": str(uuid4()), "content": "by request"})
+    assert sent.status_code == 201, sent.text
+    assert (await http.delete(f"{messages}/{sent.json()['id']}")).status_code == 204
+    async with line_of(plaza, view) as socket:
+        said = await socket.send("message.send", conversation_id=str(group), client_id=str(uuid4()), content="by frame")
+        message = (await socket.next("ack", ref=said))["message"]
+        for frame, given in (
+            ("message.edit", {"message_id": message["id"], "content": "edited"}),
+            ("read", {"conversation_id": str(group), "seq": message["seq"]}),
+            ("presence.set", {"status": "dnd"}),
+        ):
+            await socket.next("ack", ref=await socket.send(frame, **given))
+    ended = await http.post("/api/v1/auth/logout")
     assert ended.status_code == 204
     assert not await is_accepted(plaza, view.access_token)
     assert await is_accepted(plaza, ada.pair.access_token)
+
     (begun,) = await audited(plaza, "identity.impersonation_started")
     assert (begun.actor_id, begun.user_id, begun.after["reason"]) == (helper.id, ada.id, "Ticket 4711")
+    acted = await audited(plaza, "identity.impersonator_acted")
     (over,) = await audited(plaza, "identity.impersonation_ended")
-    assert (over.actor_id, over.impersonator_id, over.user_id) == (ada.id, helper.id, ada.id)
+    for each in (*acted, over):
+        assert (each.actor_id, each.impersonator_id, each.user_id) == (ada.id, helper.id, ada.id)
+        assert each.subject_id == begun.subject_id == str(view.session_id)
+    where = {"conversation_id": str(group)}
+    route = "/api/v1/chat/conversations/{conversation_id}/messages"
+    assert [each.after for each in acted] == [
+        {"method": "PATCH", "route": "/api/v1/auth/profile"},
+        {"method": "POST", "route": route, **where},
+        {"method": "DELETE", "route": f"{route}/{{message_id}}", **where, "message_id": sent.json()["id"]},
+        {"frame": "message.send", **where},
+        {"frame": "message.edit", **where, "message_id": message["id"]},
+        {"frame": "read", **where},
+        {"frame": "presence.set"},
+        {"method": "POST", "route": "/api/v1/auth/logout"},
+    ]
+    assert [each.correlation_id == "helping-7" for each in acted] == [True] * 3 + [False] * 4 + [True]
     assert over.after == {"reason": "logout", "impersonator_id": str(helper.id)}
-    assert over.subject_id == begun.subject_id == str(view.session_id)
+    assert (await plaza.client(ada.pair.access_token).get("/api/v1/auth/user")).status_code == 200
+    lines = [vars(record) for record in caplog.records if record.name == "plaza.access"]
+    assert {line["user_id"] for line in lines} == {str(ada.id)}
+    assert [line.get("impersonator_id") for line in lines] == [str(helper.id)] * 4 + [None]
+
+
+async def test_what_did_nothing_leaves_no_entry(plaza: Stage) -> None:
+    """Refused, replayed, or passing; and what the person does is theirs alone."""
+    helper, ada = await two(plaza)
+    grace = await somebody(plaza, "grace")
+    group = await Chat(plaza).group(ada.actor, grace.actor)
+    strangers = await Chat(plaza).direct(helper.actor, grace.actor)
+    view = await started(plaza, helper, ada)
+    http = plaza.client(view.access_token)
+    new = {"client_id": str(uuid4()), "content": "hello"}
+    refused = await http.post(f"/api/v1/chat/conversations/{strangers}/messages", json=new)
+    assert refused.status_code == 404
+    assert (await http.get(f"/api/v1/chat/conversations/{group}/messages")).status_code == 200
+    assert (await http.post("/api/v1/auth/users/lookup", json={"email": grace.email})).status_code in (200, 404)
+    assert (await http.post("/api/v1/chat/presence/heartbeat")).status_code == 200
+    async with line_of(plaza, view) as socket:
+        await socket.next("error", ref=await socket.send("read", conversation_id=str(strangers), seq=0))
+        watch = await socket.send("presence.watch", user_ids=[str(grace.id)])
+        await socket.next("ack", ref=watch)
+        await socket.send("typing", conversation_id=str(group), is_typing=True)
+        await socket.next("pong", ref=await socket.send("ping"))
+    own = await plaza.client(ada.pair.access_token).patch("/api/v1/auth/profile", json={"bio": "My own"})
+    assert own.status_code == 200
+    assert await audited(plaza, "identity.impersonator_acted") == []
+
+    for replayed in (None, "true"):
+        answer = await http.post(
+            f"/api/v1/chat/conversations/{group}/messages", json=new, headers={"Idempotency-Key": "once"}
+        )
+        assert (answer.status_code, answer.headers.get("Idempotency-Replayed")) == (201, replayed)
+    assert len(await audited(plaza, "identity.impersonator_acted")) == 1
+
+
+async def test_the_code_of_a_link_is_not_written_down(plaza: Stage) -> None:
+    helper, ada = await two(plaza)
+    group = await Chat(plaza).group(ada.actor)
+    http = plaza.client((await started(plaza, helper, ada)).access_token)
+    links = f"/api/v1/chat/conversations/{group}/invite-links"
+    made = await http.post(links, json={})
+    assert (await http.delete(f"{links}/{made.json()['code']}")).status_code == 204
+    acted = await audited(plaza, "identity.impersonator_acted")
+    assert [each.after["method"] for each in acted] == ["POST", "DELETE"]
+    assert made.json()["code"] not in str(acted)
+
+
+async def test_an_impersonators_frames_keep_their_order(plaza: Stage) -> None:
+    helper, ada = await two(plaza)
+    group = await Chat(plaza).group(ada.actor)
+    view = await started(plaza, helper, ada)
+    words = [f"word {number}" for number in range(20)]
+    async with line_of(plaza, view, f"/ws/chat/{group}") as socket:
+        refs = [await socket.send("message.send", client_id=str(uuid4()), content=word) for word in words]
+        for ref in refs:
+            await socket.heard("ack", ref=ref)
+    history = await Chat(plaza).history(ada.actor, group)
+    assert [each.content for each in sorted(history, key=lambda each: each.seq) if each.system is None] == words
 
 
 async def test_one_that_nobody_ends_ends_by_itself(plaza: Stage, clock: ManualClock) -> None:
@@ -282,13 +392,11 @@ async def test_the_person_hears_of_it_where_the_operator_wants_that(plaza: Stage
 async def test_its_socket_is_closed_when_it_is_over(plaza: Stage, clock: ManualClock) -> None:
     helper, ada = await two(plaza)
     view = await started(plaza, helper, ada)
-    header = {"Authorization": f"Bearer {view.access_token}"}
-    async with websockets.connect(f"{plaza.socket_url}/ws", additional_headers=header) as connection:
-        await Socket(connection).next("ready")
+    async with line_of(plaza, view) as socket:
         clock.advance(timedelta(minutes=30))
         (await plaza[ImpersonationService].expire()).unwrap()
-        await asyncio.wait_for(connection.wait_closed(), PATIENCE_S)
-        assert connection.close_code == 4401
+        await asyncio.wait_for(socket.connection.wait_closed(), PATIENCE_S)
+        assert socket.connection.close_code == 4401
 
 
 async def test_the_impersonators_device_is_not_the_persons(plaza: Stage) -> None:

@@ -39,10 +39,12 @@ from plaza.core.http.problems import answer_problem
 from plaza.core.http.request import MAX_BODY, PlazaRequest, provide_client, provide_page
 from plaza.core.http.storage import StorageController
 from plaza.core.http.transport import JoinedHttp
+from plaza.core.http.witnessing import Witnessing
 from plaza.core.ratelimit import RateLimits
 from plaza.core.realtime import HEARTBEAT_S, DirectWebSocket, asyncapi
 from plaza.core.storage import LocalStorage
 from plaza.core.telemetry.tracing import traced
+from plaza.core.witness import Witness
 from plaza.identity import IdentitySettings
 
 # What a script of another origin may read of an answer.
@@ -86,6 +88,7 @@ def litestar(runtime: Runtime) -> Litestar:
             DefineMiddleware(Idempotency, clock=parts[Clock], vault=parts[Vault]),
             DefineMiddleware(OwnPages, origins=(plaza.base_url, *plaza.cors_origins)),
             DefineMiddleware(Authorization, clock=parts[Clock], staff_mfa=parts[IdentitySettings].staff_mfa),
+            DefineMiddleware(Witnessing, witness=parts[Witness]),
         ],
         dependencies={
             "actor": Provide(provide_actor, sync_to_thread=False),

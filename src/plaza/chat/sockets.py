@@ -45,6 +45,7 @@ from plaza.chat.service.presence import PresenceService, device_of
 from plaza.chat.service.sockets import SocketService
 from plaza.core.actor import Actor
 from plaza.core.correlation import correlated
+from plaza.core.db import under
 from plaza.core.errors import (
     InsufficientScope,
     InternalError,
@@ -60,6 +61,7 @@ from plaza.core.origin import network_of
 from plaza.core.ratelimit import RateLimits
 from plaza.core.realtime import HEARTBEAT_S, MSGPACK, Close, Frame, Hub, Ref, Socket, write_of
 from plaza.core.result import DomainError
+from plaza.core.witness import Deed, Witness, Witnessed
 from plaza.domain_events.chat import ConversationId, MessageId
 from plaza.domain_events.identity import SessionId, UserId
 from plaza.identity import TokenStale
@@ -93,6 +95,7 @@ class SocketController(Controller):
     presence: PresenceService
     limits: RateLimits
     settings: ChatSettings
+    witness: Witness
 
     @websocket("/ws", opt=ANONYMOUS)
     async def every_conversation(self, socket: Connection) -> None:
@@ -220,13 +223,14 @@ class Codec:
 
 
 class Conversation:
-    """What one client says, in order."""
+    """What one client says, in order. `_acting` is taken by each frame of an impersonator; nobody else has it."""
 
-    __slots__ = ("_actor", "_codec", "_home", "_malformed", "_socket", "_telling", "_typed_at")
+    __slots__ = ("_acting", "_actor", "_codec", "_home", "_malformed", "_socket", "_telling", "_typed_at")
 
     def __init__(self, home: SocketController, socket: Socket, actor: Actor, codec: Codec) -> None:
         self._home, self._socket, self._actor, self._codec = home, socket, actor, codec
         self._malformed = 0
+        self._acting = None if actor.impersonator_id is None else asyncio.Lock()
         self._telling = asyncio.Lock()
         self._typed_at: dict[ConversationId, tuple[float, bool]] = {}
 
@@ -278,7 +282,7 @@ class Conversation:
     async def _answer(self, said: Saying) -> None:
         with correlated():
             try:
-                ack = await self._doing(said)
+                ack = await (self._doing(said) if self._acting is None else self._witnessed(said, self._acting))
             except Exception as error:
                 told = as_domain_error(error)
                 if isinstance(told, InternalError):
@@ -287,6 +291,29 @@ class Conversation:
             else:
                 if ack is not None:
                     self._say(ack)
+
+    async def _witnessed(self, said: Saying, one_at_a_time: asyncio.Lock) -> Ack | None:
+        """In order all the same: a message under a scope waits in no lane."""
+        async with one_at_a_time:
+            if isinstance(said, Subscribe | WatchPresence):
+                return await self._doing(said)
+            call = Witnessed(self._home.witness, self._actor, await self._deed(said))
+            with under(call):
+                ack = await self._doing(said)
+                await call.finish()
+            return ack
+
+    async def _deed(self, said: Saying) -> Deed:
+        """Raises what refuses the frame."""
+        deed = {"frame": said.__struct_config__.tag}
+        match said:
+            case SendMessage() | MarkRead():
+                return {**deed, "conversation_id": self._named(said.conversation_id)}
+            case EditMessage() | DeleteMessage() | ToggleReaction():
+                conversation_id = await self._place_of(said.message_id)
+                return {**deed, "conversation_id": conversation_id, "message_id": said.message_id}
+            case _:
+                return deed
 
     def _doing(self, said: Saying) -> Awaitable[Ack | None]:
         match said:

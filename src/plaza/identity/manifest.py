@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from plaza.core.composition import Context
 from plaza.core.http import Authenticator
+from plaza.core.witness import Witness
 from plaza.identity import admin, controllers, jobs
 from plaza.identity.gateways import ChallengeStore, LoginFailures, TicketStore
 from plaza.identity.gateways.oauth import KeySets, OAuthStore, OutsideHttp, OutsideIssuers, OutsideProviders
@@ -121,7 +122,7 @@ context = Context(
         LeavingService,
         ExportService,
     ),
-    ports={Authenticator: CallerService},
+    ports={Authenticator: CallerService, Witness: ImpersonationService},
     controllers=(
         controllers.RegistrationController,
         controllers.LoginController,

@@ -12,7 +12,7 @@ from plaza.chat.schemas.presence import NewStatus, PresenceQuestion, PresenceVie
 from plaza.chat.service.presence import PresenceService
 from plaza.core.actor import Actor
 from plaza.core.db import Page
-from plaza.core.http import READING
+from plaza.core.http import PASSING, READING
 from plaza.domain_events.chat import ConversationId
 
 
@@ -25,7 +25,7 @@ class PresenceController(Controller):
     async def choose(self, actor: NamedDependency[Actor], data: JSONBody[NewStatus]) -> PresenceView:
         return (await self.presence.choose(actor, data.status)).unwrap()
 
-    @post("/presence/heartbeat", status_code=200)
+    @post("/presence/heartbeat", status_code=200, opt=PASSING)
     async def heartbeat(self, actor: NamedDependency[Actor]) -> PresenceView:
         return (await self.presence.heartbeat(actor)).unwrap()
 

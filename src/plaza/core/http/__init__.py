@@ -23,12 +23,14 @@ from plaza.core.http.openapi import documented
 from plaza.core.http.problems import PROBLEM_JSON, Problem
 from plaza.core.http.request import Client, PageCursor, PageLimit
 from plaza.core.http.spelled import Spelled
+from plaza.core.http.witnessing import PASSING
 
 __all__ = [
     "ANONYMOUS",
     "BY_SESSION",
     "CREDENTIALS",
     "NOT_IDEMPOTENT",
+    "PASSING",
     "PROBLEM_JSON",
     "READING",
     "STEP_UP",

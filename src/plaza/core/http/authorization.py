@@ -54,7 +54,7 @@ def permission(name: str) -> dict[str, Any]:
 
 
 class Authorization:
-    """ASGI middleware, the last one before the handler. No guard of Litestar's: for those it copies the handler at each request.
+    """ASGI middleware, the last one that refuses. No guard of Litestar's: for those it copies the handler at each request.
 
     With `staff_mfa` what needs a permission needs a login with more than one factor, too.
     """
@@ -160,8 +160,12 @@ def _in_scope(actor: Actor, options: Mapping[str, Any], method: str) -> bool:
     return actor.allows(_scope(options, method))
 
 
+def is_reading(options: Mapping[str, Any], method: str) -> bool:
+    return method in _SAFE or bool(options.get("reading"))
+
+
 def _scope(options: Mapping[str, Any], method: str) -> str:
-    access = "read" if method in _SAFE or options.get("reading") else "write"
+    access = "read" if is_reading(options, method) else "write"
     return f"{options.get('context', '')}:{access}"
 
 

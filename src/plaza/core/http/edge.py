@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 from prometheus_client import Counter, Histogram
 
+from plaza.core.actor import Actor
 from plaza.core.correlation import accepted, correlated
 from plaza.core.errors import Unavailable, ValidationFailed
 from plaza.core.http.problems import send_problem
@@ -94,7 +95,6 @@ class Edge:
                 requests.inc()
                 seconds.observe(took)
                 if not scope["path"].startswith(_QUIET):
-                    actor = scope.get("actor")
                     # A storm that is turned away fills no log; the metrics count it.
                     (log.debug if status == HTTPStatus.TOO_MANY_REQUESTS else log.info)(
                         "request",
@@ -102,8 +102,17 @@ class Edge:
                         path=scope["path"],
                         status=status,
                         ms=round(took * 1000, 1),
-                        user_id=str(actor.user_id) if actor else None,
+                        **_who(scope.get("actor")),
                     )
+
+
+def _who(actor: Actor | None) -> dict[str, str | None]:
+    """An impersonator is named beside whom they act as."""
+    if actor is None:
+        return {"user_id": None}
+    if actor.impersonator_id is None:
+        return {"user_id": str(actor.user_id)}
+    return {"user_id": str(actor.user_id), "impersonator_id": str(actor.impersonator_id)}
 
 
 def _needs_policy(headers: list[tuple[bytes, bytes]]) -> bool:

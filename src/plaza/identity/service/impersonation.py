@@ -2,8 +2,8 @@
 
 The session belongs to the person and names the member of staff, who is the `act` of its access token (RFC 8693); there is no refresh
 token, so it cannot be prolonged, and it ends as soon as any session of that member of staff does. Beginning and end stand in the audit
-log, and so does everything done meanwhile under both names. As with Keycloak and Clerk the person is not disturbed;
-`impersonation_notice` mails them.
+log, and so does everything done meanwhile under both names, an entry per request or frame, all with the session as their subject. As with
+Keycloak and Clerk the person is not disturbed; `impersonation_notice` mails them.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from plaza.core.errors import Unauthenticated
 from plaza.core.ids import uuid7
 from plaza.core.result import ServiceResult, failure, success
 from plaza.core.service import Service, command, flow
+from plaza.core.witness import Deed
 from plaza.domain_events.identity import SessionId, UserId
 from plaza.identity.errors import CannotImpersonate
 from plaza.identity.models import EndReason, Session
@@ -38,6 +39,8 @@ from plaza.identity.service.tokens import TokenService
 
 
 class ImpersonationService(Service):
+    """Implements `core.witness.Witness`."""
+
     def __init__(
         self,
         db: Database,
@@ -75,6 +78,17 @@ class ImpersonationService(Service):
         over = await self.rows.lock_impersonations(expired_at=self.clock.now())
         (await self.sessions.end_these(over, EndReason.IMPERSONATION_OVER)).unwrap()
         return success(len(over))
+
+    @command()
+    async def tell(self, actor: Actor, deed: Deed) -> ServiceResult[None]:
+        entry = AuditEntry(
+            action="identity.impersonator_acted",
+            subject_type="session",
+            subject_id=str(actor.session_id),
+            actor=actor,
+            after=deed,
+        )
+        return await self.audit.record(entry)
 
     @command(CannotImpersonate, Unauthenticated, RoleService.check_reach)
     async def _start(self, actor: Actor, user_id: UserId, reason: str, origin: Origin) -> ServiceResult[Grant]:
