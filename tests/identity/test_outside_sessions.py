@@ -11,12 +11,13 @@ from uuid import uuid4
 
 import pytest
 
+from plaza.core.origin import coming_from
 from plaza.core.result import Failure
 from plaza.domain_events.identity import UserId
 from plaza.identity import SessionService
 from plaza.identity.models import EndReason, User
-from plaza.identity.service import CallerService, Newcomers, OutsideSessionService, UserService
-from tests.identity.builders import PASSWORD, a_person, codes_to, is_told, jobs_done, mails_to, register, verify
+from plaza.identity.service import CallerService, LoginAttempts, Newcomers, OutsideSessionService, UserService
+from tests.identity.builders import HERE, PASSWORD, a_person, codes_to, is_told, jobs_done, mails_to, register, verify
 from tests.identity.issuer import (
     ORGANIZATION,
     actor_of,
@@ -31,6 +32,8 @@ from tests.identity.provider import serving
 from tests.identity.staff import audited
 from tests.support.callers import callers
 from tests.support.stage import Stage
+
+PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 Version/18.5 Mobile Safari/604.1"
 
 
 @pytest.fixture
@@ -116,7 +119,44 @@ async def test_a_session_here_stands_for_each_there(world: World) -> None:
     assert rows[0]["last_used_at"] == now
     assert rows[0]["expires_at"] == (now + timedelta(seconds=300)).replace(microsecond=0)
     (opened, _) = await world.rows("select after from audit_entry where action = 'identity.session_opened' order by id")
-    assert opened["after"] == {"issuer": "stytch", "methods": ["fed"]}
+    assert opened["after"] == {"device": "python-httpx", "issuer": "stytch", "methods": ["fed"]}
+
+
+async def test_each_is_written_down_as_a_login(world: World) -> None:
+    """Once, however many tokens it has."""
+    with coming_from("198.51.100.7", PHONE):
+        ada = await actor_of(world, token(world, amr=["pwd"]))
+        world.stage.clock.advance(timedelta(minutes=4))
+        await actor_of(world, token(world, amr=["pwd"]))
+        await actor_of(world, token(world, session="s-2", email=None))
+    first, second = await world.rows("select * from identity_login_attempt order by id")
+    assert (first["user_id"], first["method"], first["outcome"]) == (ada.user_id, "fed+pwd", "ok")
+    assert (first["ip"], first["user_agent"]) == ("198.51.100.7", PHONE)
+    assert first["identifier_hash"] == world[LoginAttempts].hashed("ada@example.com")
+    assert second["identifier_hash"] == world[LoginAttempts].hashed(str(ada.user_id))
+    assert not await world.rows("select 1 from identity_refresh_token")
+    (person,) = await world.rows("select last_login_at from identity_user")
+    assert person["last_login_at"] == world.stage.clock.now()
+
+
+async def test_its_owner_hears_of_a_device_that_is_new_to_them(world: World) -> None:
+    ada = await a_person(world.stage)
+    for session in ("s-1", "s-2"):
+        with coming_from("198.51.100.7", PHONE):
+            await actor_of(world, token(world, session=session))
+    with coming_from(HERE.ip, HERE.user_agent):  # where she has logged in before
+        await actor_of(world, token(world, session="s-3"))
+    await jobs_done(world.stage)
+    told = [mail for mail in await mails_to(world.stage, ada.email, at_least=1) if "new login" in mail["subject"]]
+    assert [("Safari on iOS, 198.51.100.7" in mail["body"]) for mail in told] == [True]
+
+
+async def test_the_first_session_of_somebody_new_is_no_news(world: World) -> None:
+    with coming_from("198.51.100.7", PHONE):
+        await actor_of(world, token(world))
+    await jobs_done(world.stage)
+    told = await mails_to(world.stage, "ada@example.com", at_least=1)
+    assert not [mail for mail in told if "new login" in mail["subject"]]
 
 
 async def test_ending_it_here_shuts_out_every_token_of_it(world: World) -> None:

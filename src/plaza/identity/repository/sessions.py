@@ -51,7 +51,8 @@ _LET_IN = text(
     ),
     issued as (
       insert into identity_refresh_token (id, version, session_id, hash, created_at, expires_at)
-      select :token_id, 1, s.id, :token_hash, s.created_at, s.expires_at from s
+      select :token_id, 1, s.id, cast(:token_hash as bytea), s.created_at, s.expires_at from s
+      where cast(:token_hash as bytea) is not null
     ),
     noted as (
       insert into identity_login_attempt (id, user_id, identifier_hash, method, outcome, ip, user_agent, at)
@@ -94,11 +95,11 @@ class SessionRepository(Repository[Session]):
         return session if session is not None and session.revoked_at is None and session.expires_at > now else None
 
     async def let_in(
-        self, user: User, row: Mapping[str, Any], attempt: Attempt, *, token_hash: bytes, is_multi_factor: bool
+        self, user: User, row: Mapping[str, Any], attempt: Attempt, *, token_hash: bytes | None, is_multi_factor: bool
     ) -> tuple[AtTheGate, OpenSession | None]:
         """A session and its first refresh token for a user whose row is locked; none where a second factor is to be shown first.
 
-        Which of both it was is written down as the outcome of `attempt`.
+        Which of both it was is written down as the outcome of `attempt`. Without `token_hash` there is no refresh token.
         """
         await self.db.session.flush()
         values = {

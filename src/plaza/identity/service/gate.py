@@ -3,7 +3,7 @@
 proof of a password, link, code, key or outside account
   -> may the account be used at all?               ACCOUNT_DISABLED
   -> is there a second factor, and none was shown?  MFA_REQUIRED, and mfa/verify comes back here
-  -> a session, the notice of a new device, the audit log
+  -> a session, the notice of a new device, the login attempt, the audit log
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from plaza.domain_events.identity import UserId
 from plaza.identity.errors import AccountDisabled
 from plaza.identity.models import MfaChallenge, User
 from plaza.identity.repository import MfaRepository, UserRepository
-from plaza.identity.schemas import Admission, IdentitySettings, Origin, Proof, SecondFactorNeeded
+from plaza.identity.schemas import Admission, IdentitySettings, Origin, OutsideToken, Proof, SecondFactorNeeded
 from plaza.identity.service.attempts import LoginAttempts
 from plaza.identity.service.notices import Change, SecurityNotices
 from plaza.identity.service.sessions import SessionService
@@ -48,13 +48,15 @@ class LoginGate(Service):
         return await self.let_in(await self.users.lock(user_id), proof, origin)
 
     @command(AccountDisabled)
-    async def let_in(self, user: User | None, proof: Proof, origin: Origin) -> ServiceResult[Admission]:
-        """For who has locked the row already."""
+    async def let_in(
+        self, user: User | None, proof: Proof, origin: Origin, kept: OutsideToken | None = None
+    ) -> ServiceResult[Admission]:
+        """For who has locked the row already. `kept` is the token of an outside issuer, where that one keeps the session."""
         if user is None or not user.may_log_in:
             return failure(AccountDisabled())
         was_here_before = user.last_login_at is not None
         attempt = self.attempts.attempt("+".join(proof.methods), proof.identifier or str(user.id))
-        known, grant = await self.sessions.begin(user, proof, origin, attempt)
+        known, grant = await self.sessions.begin(user, proof, origin, attempt, kept)
         if grant is None:
             return success(self._challenge(user.id, proof, origin, known.methods))
         if was_here_before and not known.device:

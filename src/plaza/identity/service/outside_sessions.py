@@ -14,7 +14,6 @@ import asyncio
 import hashlib
 from collections import OrderedDict
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 from weakref import WeakValueDictionary
 
@@ -25,14 +24,13 @@ from plaza.core.actor import Actor
 from plaza.core.clock import Clock
 from plaza.core.db import Database
 from plaza.core.errors import Unauthenticated
-from plaza.core.ids import uuid7
 from plaza.core.origin import whence
 from plaza.core.result import Failure, ServiceResult, failure, success
 from plaza.core.service import Service, command, flow
 from plaza.domain_events.identity import SessionId, UserId
 from plaza.identity.errors import EmailTaken
 from plaza.identity.gateways.oauth import OutsideIssuers
-from plaza.identity.models import OutsideSession, Session, User
+from plaza.identity.models import OutsideSession, User
 from plaza.identity.repository import (
     MfaRepository,
     OutsideSessionRepository,
@@ -40,10 +38,18 @@ from plaza.identity.repository import (
     SessionRepository,
     UserRepository,
 )
-from plaza.identity.schemas import IdentitySettings, JwtIssuer, OutsideIdentity, OutsideToken
+from plaza.identity.schemas import (
+    Grant,
+    IdentitySettings,
+    JwtIssuer,
+    Origin,
+    OutsideIdentity,
+    OutsideToken,
+    Proof,
+)
 from plaza.identity.service.contacts import cleaned_email
-from plaza.identity.service.devices import describe_device
 from plaza.identity.service.factors import MULTI_FACTOR
+from plaza.identity.service.gate import LoginGate
 from plaza.identity.service.linked_accounts import LinkedAccountService
 from plaza.identity.service.newcomers import Newcomers
 from plaza.identity.service.notices import Change, SecurityNotices
@@ -73,6 +79,7 @@ class OutsideSessionService(Service):
         settings: IdentitySettings,
         issuers: OutsideIssuers,
         accounts: LinkedAccountService,
+        gate: LoginGate,
         audit: AuditService,
         watch: SessionWatch,
         stale: StaleWatch,
@@ -82,7 +89,7 @@ class OutsideSessionService(Service):
     ) -> None:
         super().__init__(db)
         self.clock, self.settings, self.issuers, self.accounts = clock, settings, issuers, accounts
-        self.newcomers, self.notices = newcomers, notices
+        self.gate, self.newcomers, self.notices = gate, newcomers, notices
         self.audit, self.watch, self.stale, self.role_watch = audit, watch, stale, role_watch
         self.users, self.sessions, self.roles = UserRepository(db), SessionRepository(db), RoleRepository(db)
         self.outside, self.factors = OutsideSessionRepository(db), MfaRepository(db)
@@ -210,37 +217,16 @@ class OutsideSessionService(Service):
         return session.id
 
     async def _open(self, user: User, found: OutsideToken, hashed: bytes) -> SessionId:
-        now, place, id = self.clock.now(), whence(), SessionId(uuid7())
-        user.last_login_at = now
-        self.sessions.add(Session(**self._row(id, user.id, found, place.ip, place.user_agent)))
-        self.outside.add(OutsideSession(hash=hashed, session_id=id, created_at=now))
+        """By the gate, which need not ask for a second factor: each token is asked for it."""
+        place, email = whence(), cleaned_email(found.identity.email)
+        proof = Proof(methods=("fed", *found.methods), identifier=email or "", is_multi_factor=True)
+        origin = Origin(ip=place.ip, user_agent=place.user_agent)
+        admitted = (await self.gate.let_in(user, proof, origin, found)).unwrap()
+        assert isinstance(admitted, Grant)  # nothing more to show
+        id = admitted.session_id
+        self.outside.add(OutsideSession(hash=hashed, session_id=id, created_at=self.clock.now()))
         await self.db.session.flush()
-        entry = AuditEntry(
-            action="identity.session_opened",
-            subject_type="session",
-            subject_id=str(id),
-            actor=Actor(user_id=user.id, session_id=id),
-            after={"issuer": found.issuer, "methods": ["fed", *found.methods]},
-        )
-        (await self.audit.record(entry)).unwrap()
         return id
-
-    def _row(self, id: SessionId, user_id: UserId, found: OutsideToken, ip: str, user_agent: str) -> dict[str, Any]:
-        now = self.clock.now()
-        name, platform = describe_device(user_agent)
-        return {
-            "id": id,
-            "user_id": user_id,
-            "device_name": name,
-            "platform": platform,
-            "user_agent": user_agent[:500],
-            "ip": ip,
-            "methods": ["fed", *found.methods],
-            "created_at": now,
-            "authenticated_at": found.authenticated_at or now,
-            "last_used_at": now,
-            "expires_at": found.expires_at,
-        }
 
     @command()
     async def _purge(self) -> ServiceResult[int]:

@@ -40,6 +40,7 @@ from plaza.identity.schemas import (
     Grant,
     IdentitySettings,
     Origin,
+    OutsideToken,
     Proof,
     Rights,
     SessionView,
@@ -79,19 +80,31 @@ class SessionService(Service):
         self.sessions, self.users, self.roles = SessionRepository(db), UserRepository(db), RoleRepository(db)
         self.factors = MfaRepository(db)
 
-    async def begin(self, user: User, proof: Proof, origin: Origin, attempt: Attempt) -> tuple[AtTheGate, Grant | None]:
+    async def begin(
+        self, user: User, proof: Proof, origin: Origin, attempt: Attempt, kept: OutsideToken | None = None
+    ) -> tuple[AtTheGate, Grant | None]:
         """Part of `LoginGate`'s transaction, which has locked the user's row and found the account open: so no session begins behind the
 
         back of whoever disables it. None where a second factor is to be shown first. A session that this one replaces ends.
+        One that an outside issuer keeps lasts as long as its token there, and has no refresh token.
         """
-        row, refresh_token = self._row(user.id, origin, proof.methods), secrets.token_urlsafe(32)
+        row = self._row(user.id, origin, proof.methods)
+        refresh_token = secrets.token_urlsafe(32) if kept is None else None
+        if kept is not None:
+            row |= {"authenticated_at": kept.authenticated_at or row["created_at"], "expires_at": kept.expires_at}
         gate, session = await self.sessions.let_in(
-            user, row, attempt, token_hash=hash_of(refresh_token), is_multi_factor=proof.is_multi_factor
+            user,
+            row,
+            attempt,
+            token_hash=hash_of(refresh_token) if refresh_token is not None else None,
+            is_multi_factor=proof.is_multi_factor,
         )
         if session is None:
             return gate, None
         person = Actor(user_id=user.id, session_id=session.session_id, methods=frozenset(proof.methods))
         told = {"device": row["device_name"], "methods": list(proof.methods)}
+        if kept is not None:
+            told["issuer"] = kept.issuer
         entry = _entry("identity.session_opened", session.session_id, user.id, person, told)
         (await self.audit.record(entry)).unwrap()
         if origin.replaces is not None:
