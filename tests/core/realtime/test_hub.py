@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import random
+import tracemalloc
+import weakref
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -13,7 +18,7 @@ import pytest
 from redis.asyncio import Redis
 
 from plaza.core.ids import uuid7
-from plaza.core.realtime import Bus, Head, Hub
+from plaza.core.realtime import Bus, DirectWebSocket, Frame, Head, Hub, LogFrame
 from plaza.core.realtime.bus import Signal
 from plaza.core.telemetry.metrics import FRAMES_HEALED, SLOW_READERS, SOCKETS
 from tests.core.realtime.world import LIMIT_S, MemoryLog, Peer, Wire, encoded
@@ -232,6 +237,99 @@ async def test_resuming_waits_for_room_within_a_page_too(hub: Hub, log: MemoryLo
     await resuming
     await peer.until(lambda: 11 in peer.seqs(T))
     assert peer.closed is None
+    await peer.leave()
+
+
+async def test_a_reader_that_stalls_while_it_resumes_holds_no_page(log: MemoryLog) -> None:
+    """However many of its topics resume at once: they are read in turns, and what found no room is read again."""
+    pages = Pages(log)
+    hub = Wire().hub(log, queue_frames=50, page=40)
+    topics = [T, *(uuid7() for _ in range(20))]
+    for topic in topics:
+        log.append(topic, joined=[ANN])
+        for _ in range(100):
+            log.append(topic)
+    heads = {topic: log.last(topic) for topic in topics}
+    peer = await Peer(hub, ANN).opened()
+    peer.reads.clear()
+    resuming = [
+        asyncio.create_task(hub.resume(peer.socket, {topic: (head, 0)}, encoded("subscribed")))
+        for topic, head in heads.items()
+    ]
+    await eventually(lambda: waiting(peer))
+    reads = log.reads
+    for _ in range(1_000):  # steps of the loop in which the others would read
+        await asyncio.sleep(0)
+    assert log.reads <= reads + 1
+    assert pages.held() == 0
+    assert peer.socket._count <= 50
+    peer.reads.set()
+    await asyncio.gather(*resuming)
+    await peer.until(lambda: all(peer.seqs(topic)[-1:] == [head] for topic, head in heads.items()))
+    assert all(peer.seqs(topic) == list(range(1, head + 1)) for topic, head in heads.items())
+    assert pages.most == 1
+    assert log.reads < 4 * sum(heads.values()) / 12, "each turn is worth its while"
+    await peer.leave()
+
+
+class Page(list[LogFrame]):
+    """Tells whether it is held."""
+
+
+class Pages:
+    """What a log's readers hold of it: `most` at once."""
+
+    def __init__(self, log: MemoryLog) -> None:
+        self._frames, self._given = log.frames, list[weakref.ref[Page]]()
+        self.most = 0
+        log.chance = random.Random(1)
+        log.frames = self._counted  # type: ignore[method-assign] # the same, counted
+
+    async def _counted(self, topic: UUID, after: int, limit: int) -> Sequence[LogFrame]:
+        page = Page(await self._frames(topic, after, limit))
+        self._given.append(weakref.ref(page))
+        self.most = max(self.most, self.held())
+        return page
+
+    def held(self) -> int:
+        return sum(each() is not None for each in self._given)
+
+
+@pytest.mark.parametrize("size", [20, 500, 60_000])
+async def test_a_reader_that_stalls_costs_less_than_a_mebibyte(log: MemoryLog, size: int) -> None:
+    """Even where nobody else has the frames that wait for it."""
+    peer = await Peer(Wire().hub(log), ANN).opened()
+    peer.reads.clear()
+    tracemalloc.start()
+    try:
+        before, most, n = tracemalloc.get_traced_memory()[0], 0, 1_000
+        while not peer.socket.is_closing:
+            peer.socket.push(Frame(b"x" * size, (T, n := n + 1)))
+            most = max(most, tracemalloc.get_traced_memory()[0] - before)
+    finally:
+        tracemalloc.stop()
+    assert most < 1024 * 1024 - DirectWebSocket.WAITING
+    assert n > 1_010, "so much may wait"
+    peer.reads.set()
+    await peer.until_closed()
+
+
+class Stops(Peer):
+    """Takes ten entries and no more."""
+
+    async def _take(self, event: Any) -> None:
+        await super()._take(event)
+        if len(self.of_type("entry")) == 10:
+            self.reads.clear()
+
+
+async def test_what_a_reader_has_taken_is_not_kept_until_it_has_taken_all(hub: Hub, log: MemoryLog) -> None:
+    peer = await Stops(hub, ANN).opened()
+    await hub.wake(*[log.append(T, text="mine") for _ in range(40)])
+    await peer.until(lambda: not peer.reads.is_set())
+    held = [each for each in gc.get_objects() if type(each) is Frame and b'"mine"' in each.data]
+    assert len(held) <= 31
+    peer.reads.set()
     await peer.leave()
 
 

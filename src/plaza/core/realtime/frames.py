@@ -32,6 +32,9 @@ class Told(View, frozen=True, kw_only=True, tag_field="type"):
     """A frame of the server's."""
 
 
+OVERHEAD = 270  # bytes of a frame and what belongs to it beside its data
+
+
 class Frame:
     """JSON as it left the service. How it is spelled for a protocol is made at the first reader and shared by the others.
 
@@ -45,6 +48,11 @@ class Frame:
         self._text: dict[str, Any] | None = None
         self._binary: dict[str, Any] | None = None
         self._wires: dict[bool, bytes] = {}
+
+    @property
+    def cost(self) -> int:
+        """Bytes of memory that it takes where nobody else has it."""
+        return OVERHEAD + len(self.data)
 
     @classmethod
     def of(cls, struct: msgspec.Struct) -> Frame:

@@ -303,7 +303,7 @@ class Hub:
         pause = 0.05
         try:
             while topic.is_behind and topic.is_read:
-                entries = await self._page(topic.id, topic.given)
+                entries = await self._page(topic.id, topic.given, self.settings.page)
                 if entries:
                     FRAMES_HEALED.inc(self.topics.read(topic, entries))
                 else:
@@ -313,25 +313,36 @@ class Hub:
             topic.healing = False
 
     async def _catch_up(self, follower: Follower) -> None:
-        pause = 0.05
+        pause, limit = 0.05, 0
         while follower.is_current and await follower.socket.room():
-            follower.turn_page()
-            entries = await self._page(follower.topic.id, follower.position)
-            for entry in entries or ():
-                if not (await follower.socket.room() and follower.is_current):
-                    return
-                follower.give(entry)
-            if (entries is None or len(entries) < self.settings.page) and follower.is_current:
-                if entries is not None and follower.reach_end():
-                    self.topics.followed(follower)
-                    return
+            async with follower.socket.reading:
+                limit = await self._read_on(follower, limit or self.settings.page)
+            if limit == 0 and follower.is_current:
                 pause = min(2 * pause, 2)
                 await asyncio.sleep(pause)
 
-    async def _page(self, topic_id: UUID, after: int) -> Sequence[LogFrame] | None:
+    async def _read_on(self, follower: Follower, limit: int) -> int:
+        """A page of the log, as far as there is room: nothing of it is kept for later. Answers how much to read next; 0: nothing now."""
+        if not (follower.is_current and follower.socket.has_room):  # another one's page has taken it
+            return limit
+        follower.turn_page()
+        try:
+            entries = await self._page(follower.topic.id, follower.position, limit)
+            if entries is None or not follower.is_current:
+                return 0
+            given = follower.give_some(entries)
+            if given < len(entries) or given == limit:
+                return min(2 * given or 1, self.settings.page)
+            if follower.reach_end():
+                self.topics.followed(follower)
+            return 0
+        finally:
+            follower.passing = None
+
+    async def _page(self, topic_id: UUID, after: int, limit: int) -> Sequence[LogFrame] | None:
         """None where the database does not answer: whoever asks comes again."""
         try:
-            return await self._reading(self.log.frames(topic_id, after, self.settings.page))
+            return await self._reading(self.log.frames(topic_id, after, limit))
         except Exception as error:
             log.warning("realtime_read_failed", error=repr(error))
             return None

@@ -7,7 +7,7 @@ import msgspec
 
 class RealtimeSettings(msgspec.Struct, frozen=True):
     queue_frames: int = 2_000  # a reader that lags further behind is closed and resumes
-    queue_bytes: int = 2 * 1024 * 1024
+    queue_bytes: int = 896 * 1024  # of memory: with what waits in its line a stalled reader costs less than 1 MiB
     sockets_per_user: int = 10
     frames_in_flight: int = 32  # of one socket
     frame_bytes: int = 128 * 1024  # of a client's frame

@@ -37,6 +37,9 @@ log = structlog.get_logger(__name__)
 HEARTBEAT_S = 25
 
 
+_PLENTY = 4
+
+
 class Close(IntEnum):
     """Why the server ends a socket: the code, and what it tells the client."""
 
@@ -85,6 +88,7 @@ class Socket:
         "noted",
         "on_written",
         "only",
+        "reading",
         "session_id",
         "settings",
         "topics",
@@ -112,6 +116,7 @@ class Socket:
         # While its topics are being read: what was told about its user meanwhile, as topic -> (seq, has joined).
         self.noted: MutableMapping[UUID, tuple[int, bool]] | None = {}
         self.on_written: OnWritten | None = None
+        self.reading = asyncio.Lock()  # whoever reads the log for it: one page at a time
         self._receive, self._send, self._write = receive, send, write
         self._queue: list[Frame] = []
         self._count = self._bytes = 0
@@ -134,7 +139,7 @@ class Socket:
             return
         for frame in frames:
             self._count += 1
-            self._bytes += len(frame.data)
+            self._bytes += frame.cost
             self._queue.append(frame)
         if not self._fits():
             SLOW_READERS.inc()
@@ -158,20 +163,23 @@ class Socket:
         if frame.entry is not None and frame.is_whole and self.on_written is not None:
             self.on_written(self.user_id, *frame.entry)
 
-    def has_room_for(self, count: int, size: int) -> bool:
-        return self._count + count <= self.settings.queue_frames and self._bytes + size <= self.settings.queue_bytes
+    @property
+    def has_room(self) -> bool:
+        """For what can wait: the other half of the queue is for what happens now."""
+        return not (self.is_closing or self._stopping) and self._is_free(2)
 
     def _fits(self) -> bool:
         # A single frame always fits, however large.
-        return self.has_room_for(0, 0) or self._count == 1
+        return self._is_free(1) or self._count == 1
 
-    def _is_half_free(self) -> bool:
-        return 2 * self._count <= self.settings.queue_frames and 2 * self._bytes <= self.settings.queue_bytes
+    def _is_free(self, parts: int) -> bool:
+        """But for one of so many parts of the queue."""
+        return parts * self._count <= self.settings.queue_frames and parts * self._bytes <= self.settings.queue_bytes
 
     async def room(self) -> bool:
-        """Waits until half of the queue is free. False: nothing more may be sent."""
+        """Waits until there is plenty, so that reading for it is worth its while. False: nothing more may be sent."""
         while not (self.is_closing or self._stopping):
-            if self._is_half_free():
+            if self._is_free(_PLENTY):
                 return True
             if self._roomy is None:
                 self._roomy = asyncio.Event()
@@ -260,7 +268,7 @@ class Socket:
     async def _write_queue(self) -> None:
         try:
             while self._queue:
-                batch, self._queue = self._queue, []
+                batch, self._queue = self._queue[::-1], []
                 await self._write_batch(batch)
             if self._close is not None:
                 code, reason = self._close
@@ -273,17 +281,18 @@ class Socket:
             self._writer = None
 
     async def _write_batch(self, batch: list[Frame]) -> None:
-        for sent, frame in enumerate(batch):
-            if self._batch_dropped:
-                FRAMES_SENT.inc(sent)
-                return
+        """The last one first; what is written is let go."""
+        sent = 0
+        while batch and not self._batch_dropped:
+            frame = batch.pop()
             await self._put(frame)
+            sent += 1
             self._count -= 1
-            self._bytes -= len(frame.data)
+            self._bytes -= frame.cost
             self._was_put(frame)
-            if self._roomy is not None and self._is_half_free():
+            if self._roomy is not None and self._is_free(_PLENTY):
                 self._let_go()
-        FRAMES_SENT.inc(len(batch))
+        FRAMES_SENT.inc(sent)
 
     async def _put(self, frame: Frame) -> None:
         await self._send(frame.event(binary=self.binary))

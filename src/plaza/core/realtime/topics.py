@@ -98,16 +98,20 @@ class Follower:
             self.is_away = True
         self.position = entry.seq
 
+    def give_some(self, entries: Sequence[Entry]) -> int:
+        """As many as there is room for; answers how many."""
+        for given, entry in enumerate(entries):
+            if not self.socket.has_room:
+                return given
+            self.give(entry)
+        return len(entries)
+
     def reach_end(self) -> bool:
         """After a page that was not full. False: more has happened than could be kept, or sent at once; read on."""
         if self.passing is None or self.position < max(self._given, self._since):
             return False
         more = [each for each in self.passing if each.seq > self.position]
-        if not self.socket.has_room_for(len(more), sum(len(each.frame) for each in more)):
-            return False
-        for each in more:
-            self.give(each)
-        return True
+        return self.give_some(more) == len(more)
 
 
 class Topics:
