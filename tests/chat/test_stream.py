@@ -18,7 +18,7 @@ from sqlalchemy import text
 
 from plaza.chat.controllers import stream as controller
 from plaza.core.errors import InvalidCursor
-from plaza.core.realtime import EventStream, Frame, Positions, RealtimeSettings
+from plaza.core.realtime import EventStream, Frame, Hub, Positions, RealtimeSettings, Socket
 from plaza.identity import SessionService
 from tests.chat.builders import Chat
 from tests.chat.lines import line, signed_in
@@ -252,6 +252,30 @@ async def test_an_id_opens_nothing(chat: Chat) -> None:
         await chat.say(ada, mine)
         await stream.next("message.new", conversation_id=str(mine))
         assert stream.logged(secret) == []
+
+
+async def test_an_id_takes_nobody_past_his_removal(chat: Chat, plaza: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """He is removed after his conversations were read and before the stream is open."""
+    ada, bob = await chat.people("Ada", "Bob")
+    talk, other = await chat.group(ada, bob), await chat.direct(ada, bob)
+    made_up = Positions({talk: 2**47, other: 2**47}).written().decode()
+    hub = plaza[Hub]
+    opening = hub.open
+
+    async def open_late(socket: Socket, ready: bytes) -> None:
+        await chat.remove(ada, talk, bob)
+        await opening(socket, ready)
+
+    async with line(plaza, ada) as hers:
+        monkeypatch.setattr(hub, "open", open_late)
+        async with streaming(await chat.http(bob), made_up) as stream:
+            await hers.heard("participant.changed", user_id=str(bob.user_id))
+            said = await chat.say(ada, talk, "without Bob")
+            await chat.say(ada, other, "still friends")
+            await stream.next("message.new", conversation_id=str(other))
+            assert said.seq not in stream.logged(talk)
+            assert stream.last_id is not None
+            assert Positions.read(stream.last_id)[talk] < said.seq
 
 
 async def test_a_slow_reader_is_closed(chat: Chat) -> None:

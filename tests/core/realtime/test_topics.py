@@ -221,6 +221,24 @@ def test_a_socket_of_one_topic_hears_no_other_and_ends_with_it(house: House) -> 
     assert ann.closed == 4003
 
 
+def test_a_made_up_position_takes_nobody_past_his_leaving(house: House) -> None:
+    """He left after his membership was read and before his first socket was there to hear of it."""
+    house.log.append(T, joined=[BEN])
+    house.ear(ANN)
+    left = house.log.append(T, left=[BEN])
+    house.topics.arrived(left)
+    ben = house.ear(BEN)
+    follower = house.topics.resume(ben, T, after=2**47, head=2)
+    assert follower is not None
+    follower.turn_page()
+    follower.give_some([entry for _, entry in house.log.entries[T][follower.position :]])
+    assert follower.reach_end()
+    house.topics.followed(follower)
+    house.topics.arrived(house.log.append(T))
+    assert ben.heard == [house.entry(3), left.then[0]]
+    assert ben.topics == set()
+
+
 def test_one_who_has_read_further_hears_only_what_is_new_to_him(house: House) -> None:
     house.ear(ANN)
     house.log.append(T, joined=[BEN])

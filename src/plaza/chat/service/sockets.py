@@ -101,7 +101,7 @@ class SocketService(Service):
         known = Positions.read(last_event_id)
         new = [each for each in heads if each not in known]
         entered = await self.participants.entered(actor.user_id, new) if new else {}
-        after = {id: known.get(id, entered.get(id, 0)) for id in heads}
+        after = {id: min(known.get(id, entered.get(id, 0)), head) for id, head in heads.items()}
         return success(
             Start(
                 positions=after,

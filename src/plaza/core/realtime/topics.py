@@ -205,7 +205,11 @@ class Topics:
         self._forget_unread(topic)
 
     def resume(self, socket: Socket, topic_id: UUID, *, after: int, head: int) -> Follower | None:
-        """A follower where the socket has missed something; else it reads on like the others. `head` as in `follow`."""
+        """A follower where the socket has missed something; else it reads on like the others. `head` as in `follow`.
+
+        Beyond it nothing is skipped, whatever `after` says: its user may have left there.
+        """
+        after = min(after, head)
         topic = self.by_id.get(topic_id)
         end = head if topic is None else max(head, topic.given)
         if after < end:
@@ -222,7 +226,7 @@ class Topics:
             topic = self.by_id[topic_id] = Topic(topic_id, head)
         self._take_out(socket, topic)
         socket.topics.add(topic)
-        follower = topic.followers[socket] = Follower(socket, topic, min(after, max(head, topic.given)), head)
+        follower = topic.followers[socket] = Follower(socket, topic, after, head)
         return follower
 
     def has_left(self, topic_id: UUID, user_id: UUID, since: int) -> bool:
