@@ -12,6 +12,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 import plaza.chat.sockets as sockets
+from plaza.chat import ConversationService
 from plaza.chat.repository import ParticipantRepository
 from plaza.core.ids import uuid7
 from plaza.core.realtime import Hub
@@ -105,6 +106,28 @@ async def test_a_former_participant_is_told_so(plaza: Stage, chat: Chat) -> None
     await chat.leave(bob, team)
     actor, _ = await signed_in(plaza, bob)
     assert await refused(plaza, f"/ws/chat/{team}?ticket={await ticket_of(plaza, actor)}") == 4003
+
+
+@pytest.mark.parametrize(("end", "code"), [("removed", 4003), ("deleted", 4004)])
+async def test_whoever_is_out_before_the_socket_is_open_is_told_so(
+    plaza: Stage, chat: Chat, monkeypatch: pytest.MonkeyPatch, end: str, code: int
+) -> None:
+    ada, bob = await chat.people("Ada", "Bob")
+    team = await chat.group(ada, bob)
+    hub = plaza[Hub]
+    opening = hub.open
+
+    async def open_late(socket: Any, ready: bytes) -> None:
+        if end == "removed":
+            await chat.remove(ada, team, bob)
+        else:
+            (await plaza[ConversationService].delete(ada, team)).unwrap()
+        await opening(socket, ready)
+
+    monkeypatch.setattr(hub, "open", open_late)
+    actor, _ = await signed_in(plaza, bob)
+    async with dialled(plaza, f"/ws/chat/{team}?ticket={await ticket_of(plaza, actor)}") as connection:
+        assert (await Socket(connection).closed())[0] == code
 
 
 async def test_leaving_ends_the_socket_of_that_conversation(plaza: Stage, chat: Chat) -> None:

@@ -158,13 +158,18 @@ class SocketController(Controller):
         return (await self.sockets.by_token(said.token)).unwrap()
 
     async def _turn_away(self, connection: Connection, error: Exception) -> None:
-        """Without a frame before. What is our own trouble sends the client away only for a while."""
+        """Without a frame before."""
+        code, reason = self._why(error)
+        if connection.connection_state != "disconnect":
+            await connection.close(code, reason)
+
+    def _why(self, error: Exception) -> tuple[Close, str]:
+        """It is closed. What is our own trouble sends the client away only for a while."""
         told = as_domain_error(error)
         if isinstance(told, InternalError):
             log.error("socket_failed", exc_info=error)
         code = _CLOSES.get(type(told))
-        if connection.connection_state != "disconnect":
-            await connection.close(code or Close.RESTART, told.code if code else self._come_back())
+        return (Close.RESTART, self._come_back()) if code is None else (code, told.code)
 
     async def _open(self, socket: Socket, actor: Actor) -> None:
         assert actor.session_id is not None, "admitted"
@@ -175,9 +180,11 @@ class SocketController(Controller):
                 socket.close(Close.SESSION_ENDED, "session ended")
             elif await self.sockets.is_waitlisted(actor):
                 socket.close(Close.NOT_ADMITTED, Waitlisted.code)
+            elif socket.only is not None and not self.hub.is_reading(socket, socket.only):
+                # Gone since it was let in: the hub does not know it there, and would never end it.
+                (await self.sockets.enter(actor, ConversationId(socket.only))).unwrap()
         except Exception as error:
-            log.warning("socket_not_opened", error=repr(error))
-            socket.close(Close.RESTART, self._come_back())
+            socket.close(*self._why(error))
         if not socket.is_closing:
             self.presence.came(socket)
 
