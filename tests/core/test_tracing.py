@@ -95,6 +95,11 @@ async def test_spans_and_reports_leave_before_the_process_does(
         keys = "/.well-known/jwks.json"
         assert (await client.get(keys, headers={"Host": "health.example"})).status_code == 200
         assert (await client.get("/health")).status_code == 200
+        link = {"expires": "1", "filename": "hidden-7.zip", "signature": "hidden-7"}
+        forged = await client.get("/storage/exports/1.zip", params=link)
+        assert (forged.status_code, forged.json()["code"]) == (403, "LINK_INVALID"), (
+            "the application has read the query"
+        )
         user = "/api/v1/auth/users/0198a9b0-0000-7000-8000-000000000000"
         assert (await client.get(user, headers={"X-Request-ID": "refused-7"})).status_code == 401
         await _break(url)
@@ -110,6 +115,7 @@ async def test_spans_and_reports_leave_before_the_process_does(
     (request, *_) = requests = [span for span in collector.spans if span.kind == SERVER]
     assert [span.name for span in requests] == [
         f"GET {keys}",
+        "GET /storage/{key}",
         "GET /api/v1/auth/users/{user_id}",
         "POST /api/v1/auth/login",
     ]
@@ -117,6 +123,8 @@ async def test_spans_and_reports_leave_before_the_process_does(
     statements = [span for span in collector.spans if span.parent_span_id == request.span_id]
     assert any("identity_signing_key" in str(span.attributes) for span in statements), sorted(spans)
     assert not [span for span in collector.spans if "health" in span.name]
+    assert "/storage/exports/1.zip" in str(requests[1].attributes)
+    assert "hidden-7" not in str(collector.spans), "a query holds signatures, codes and addresses"
 
     (report,) = collector.reports
     assert report["tags"]["correlation_id"] == "broken-7"

@@ -8,6 +8,7 @@ from typing import Any
 from plaza.core.correlation import correlation_id
 from plaza.core.settings import PlazaSettings
 
+_WHOLE = "plaza.scope"
 # A collector that does not answer holds up the end of a process for as long.
 _EXPORT_TIMEOUT_S = 3
 
@@ -37,14 +38,16 @@ def configure_tracing(settings: PlazaSettings, process: str, engines: Sequence[A
 def traced(app: Any, settings: PlazaSettings) -> Any:
     """An ASGI application whose requests are spans, named by their route: a path would bring ids into the names.
 
-    Sockets are left out: theirs would last for hours, and the ticket stands in their address.
+    Sockets are left out: theirs would last for hours, and the ticket stands in their address. The instrumentation sees no query, for
+    it would tell the collector: signed links, codes of callbacks and searched addresses stand there.
     """
     if not settings.otlp_endpoint:
         return app
     from opentelemetry import trace
     from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
 
-    async def named(scope: Any, receive: Any, send: Any) -> None:
+    async def named(seen: Any, receive: Any, send: Any) -> None:
+        scope = seen[_WHOLE]
         span = trace.get_current_span()
         span.set_attribute("plaza.correlation_id", correlation_id())
 
@@ -64,6 +67,9 @@ def traced(app: Any, settings: PlazaSettings) -> Any:
     )
 
     async def either(scope: Any, receive: Any, send: Any) -> None:
-        await (requests if scope["type"] == "http" else app)(scope, receive, send)
+        if scope["type"] == "http":
+            await requests({**scope, "query_string": b"", _WHOLE: scope}, receive, send)
+        else:
+            await app(scope, receive, send)
 
     return either
