@@ -243,3 +243,9 @@ async def test_who_was_complete_before_the_waitlist_was_on_does_not_wait(plaza: 
     async with place.runtime.db.reader.connect() as connection:
         found = await connection.execute(text("select count(*) from identity_profile where completed_at is not null"))
         assert found.scalar() == 1
+
+
+async def test_the_end_is_spelled_in_full(place: Stage) -> None:
+    ada = await somebody(place, "ada")
+    await complete(place, ada, "ada")
+    assert (await waits_until(place, ada)).microsecond == 1, "a whole second, as tokens have it, in six digits"

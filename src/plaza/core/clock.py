@@ -13,6 +13,7 @@ class Clock(Protocol):
 
 
 def spelled_in_full(moment: datetime) -> datetime:
+    """A whole second becomes its first microsecond."""
     return moment if moment.microsecond else moment.replace(microsecond=1)
 
 

@@ -17,7 +17,7 @@ from plaza.chat.service.access import ENTRANCE, Entrance, refusal
 from plaza.chat.service.announcing import Announcer
 from plaza.chat.service.views import Names
 from plaza.core.actor import Actor
-from plaza.core.clock import Clock
+from plaza.core.clock import Clock, spelled_in_full
 from plaza.core.db import Cursors, Database, Page, PageRequest
 from plaza.core.errors import InvalidCursor
 from plaza.core.realtime import Hub
@@ -26,7 +26,7 @@ from plaza.core.service import Service, command, query
 from plaza.domain_events.chat import ConversationId, MessageId
 from plaza.identity import ProfileService
 
-FOREVER = datetime(9999, 12, 31, tzinfo=UTC)
+FOREVER = spelled_in_full(datetime(9999, 12, 31, tzinfo=UTC))
 
 
 class SavedService(Service):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 from datetime import timedelta
 
-from plaza.core.clock import Clock
+from plaza.core.clock import Clock, spelled_in_full
 from plaza.core.db import Database
 from plaza.core.result import ServiceResult, success
 from plaza.core.service import Service, command, flow
@@ -42,7 +42,7 @@ class WaitlistService(Service):
             return success(None)
         shortest, longest = self.settings.waitlist_min_s, self.settings.waitlist_max_s
         wait = shortest + secrets.randbelow(longest - shortest + 1)
-        user.waitlist(now.replace(microsecond=0) + timedelta(seconds=wait))
+        user.waitlist(spelled_in_full(now.replace(microsecond=0) + timedelta(seconds=wait)))
         version = await self.users.outdate(user, now)
 
         async def tell() -> None:
