@@ -1,4 +1,4 @@
-"""With a replica that has heard of no conversation yet, chat says and shows what is."""
+"""With a replica that is late, chat says and shows what is."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from uuid import uuid4
 import asyncpg
 
 from plaza.chat.schemas import Direction, NewContent, Span
+from plaza.chat.schemas.search import SearchQuery
+from plaza.chat.service.search import SearchService
 from plaza.core.db import PageRequest
 from plaza.core.db.listener import connect_arguments
 from tests.chat.builders import Chat, code_of
@@ -16,12 +18,13 @@ from tests.support.servers import TestServers
 from tests.support.stage import KEPT_TABLES, SEEDED_TABLES, Stage
 
 
-async def copy_accounts(source: str, target: str) -> None:
+async def copy(source: str, target: str, context: str = "identity") -> None:
     there, here = [await asyncpg.connect(**connect_arguments(url)) for url in (source, target)]
     try:
-        names = await there.fetch("select tablename from pg_tables where tablename like 'identity_%'")
+        names = await there.fetch("select tablename from pg_tables where starts_with(tablename, $1 || '_')", context)
         filled = {row["tablename"] for row in names} - KEPT_TABLES - set(SEEDED_TABLES)
-        for name in sorted(filled, key=lambda each: each != "identity_user"):  # all that people have names them
+        named = "identity_user", "chat_conversation", "chat_message"  # by the others
+        for name in sorted(filled, key=lambda each: (each not in named, each)):
             rows = io.BytesIO()
             await there.copy_from_table(name, output=rows, format="binary")
             rows.seek(0)
@@ -36,7 +39,7 @@ async def test_chat_decides_and_shows_by_the_primary(servers: TestServers) -> No
     async with Stage(primary, servers.redis_url, worker=False, PLAZA_DATABASE_REPLICA_URL=replica) as stage:
         chat = Chat(stage)
         ada, bob = await chat.people("Ada", "Bob")
-        await copy_accounts(primary, replica)
+        await copy(primary, replica)
         group, client_id = await chat.group(ada, bob), uuid4()
         said = await chat.say(ada, group, "once", client_id=client_id)
         assert (await chat.say(ada, group, "once", client_id=client_id)).id == said.id
@@ -54,4 +57,35 @@ async def test_chat_decides_and_shows_by_the_primary(servers: TestServers) -> No
         page = await chat.messages.page(bob, group, Span(Direction.NEWER, 0), PageRequest(limit=10))
         assert code_of(page) == "NOT_PARTICIPANT"
         assert code_of(await chat.messages.events(bob, group, 0, PageRequest(limit=10))) == "NOT_PARTICIPANT"
+        stage.raise_internal_errors()
+
+
+async def test_a_search_shows_nothing_that_is_over(servers: TestServers) -> None:
+    primary, replica = [await servers.another_database(each) for each in ("searched", "searched_late")]
+    async with Stage(primary, servers.redis_url, worker=False, PLAZA_DATABASE_REPLICA_URL=replica) as stage:
+        chat = Chat(stage)
+        ada, bob = await chat.people("Ada", "Bob")
+        group, closed = await chat.group(ada, bob), await chat.group(ada, bob)
+        said = [await chat.say(ada, group, f"walrus {n}") for n in range(4)]
+        await chat.say(ada, closed, "the walrus of a group that goes")
+        for context in ("identity", "chat"):
+            await copy(primary, replica, context)
+
+        async def found(limit: int) -> list[str]:
+            texts, page = list[str](), PageRequest(limit=limit)
+            while True:
+                answer = (await stage[SearchService].search(bob, SearchQuery(text="walrus"), page)).unwrap()
+                texts += [each.content for each in answer.items]
+                if answer.next_cursor is None:
+                    return texts
+                page = PageRequest(limit=limit, cursor=answer.next_cursor)
+
+        assert len(await found(10)) == 5
+        (await chat.edit(ada, said[0], "a walrus and more")).unwrap()
+        (await chat.edit(ada, said[1], "a carpenter")).unwrap()
+        (await chat.delete(ada, said[2])).unwrap()
+        (await chat.conversations.delete(ada, closed)).unwrap()
+        assert await found(10) == await found(1) == ["walrus 3", "a walrus and more"]
+        await chat.remove(ada, group, bob)
+        assert await found(10) == []
         stage.raise_internal_errors()

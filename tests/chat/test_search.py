@@ -211,7 +211,7 @@ async def test_results_are_messages_as_the_asker_sees_them(chat: Chat, plaza: St
     assert (item["my_reactions"], item["saved"]) == (["👍"], True)
     with statements(plaza[Database]) as sent:
         await found(plaza, bob, "find")
-    assert len(sent) == 4, sent
+    assert len(sent) == 5, sent
 
 
 @pytest.mark.parametrize(

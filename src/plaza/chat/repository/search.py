@@ -48,11 +48,6 @@ class Place(NamedTuple):
     newest: UUID
 
 
-class Found(NamedTuple):
-    messages: Sequence[MessageBody]
-    places: Sequence[Place]
-
-
 _READABLE = """
 with readable as materialized (
   select c.id from chat_participant p join chat_conversation c on c.id = p.conversation_id and c.deleted_at is null
@@ -105,12 +100,20 @@ ranked as (
   from chat_message m where m.id in (select id from found)
 ),
 shown as (select * from ranked where {onwards} order by rank desc, id desc limit :limit)
-select s.rank, (select id from found order by id desc limit 1) as newest,
-  m.id, m.conversation_id, m.seq, m.sender_id, m.type, m.content, m.client_id, m.parent_id, m.reply_count, m.reactions, m.attachments,
-  m.mentions, m.pinned, m.edit_count, m.edited_at, m.deleted_at, m.created_at, m.system
-from shown s join chat_message m on m.id = s.id
-order by s.rank desc, s.id desc
+select rank, id, (select id from found order by id desc limit 1) as newest from shown
+order by rank desc, id desc
 """
+
+# As they are now, of those that may be read now: what was found may be a replica's, which is late.
+_STANDING = text("""
+select m.id, m.conversation_id, m.seq, m.sender_id, m.type, m.content, m.client_id, m.parent_id, m.reply_count, m.reactions,
+  m.attachments, m.mentions, m.pinned, m.edit_count, m.edited_at, m.deleted_at, m.created_at, m.system
+from unnest(cast(:ids as uuid[])) with ordinality found (id, place) join chat_message m on m.id = found.id
+join chat_conversation c on c.id = m.conversation_id and c.deleted_at is null
+join chat_participant p on p.conversation_id = m.conversation_id and p.user_id = :user_id and p.left_at is null
+where m.deleted_at is null and strpos(m.search, :needle) > 0
+order by found.place
+""")
 
 _HAS = {
     Has.LINK: "m.content ~* 'https?://'",
@@ -158,7 +161,9 @@ class SearchRepository:
             folded, reach, hits = (await connection.execute(statement, parameters)).one()
         return Needle(folded, int(reach), hits / SAMPLE)
 
-    async def find(self, user_id: UUID, query: SearchQuery, needle: Needle, place: Place | None, limit: int) -> Found:
+    async def find(
+        self, user_id: UUID, query: SearchQuery, needle: Needle, place: Place | None, limit: int
+    ) -> Sequence[Place]:
         """Of conversations that the asker takes part in: texts that nobody has deleted, the best first, behind `place`."""
         filters, parameters = _filters(query, place)
         narrowed, within, order = "", "", "id"
@@ -176,8 +181,10 @@ class SearchRepository:
         if ":pairs" in statement.text:
             parameters["pairs"] = needle.pairs
         async with self.db.reading() as connection:
-            rows = (await connection.execute(statement, parameters)).all()
-        return Found(
-            messages=[message_of(row[2:]) for row in rows],
-            places=[Place(row.rank, row.id, row.newest) for row in rows],
-        )
+            return [Place(*row) for row in await connection.execute(statement, parameters)]
+
+    async def standing(self, user_id: UUID, places: Sequence[Place], needle: Needle) -> Sequence[MessageBody]:
+        """Those of them that still hold the needle and that the asker may still read, in their order."""
+        parameters = {"user_id": user_id, "ids": [each.id for each in places], "needle": needle.text}
+        async with self.db.reading(fresh=True) as connection:
+            return [message_of(row) for row in await connection.execute(_STANDING, parameters)]

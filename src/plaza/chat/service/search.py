@@ -38,9 +38,12 @@ class SearchService(Service):
         list_name = f"chat.search:{actor.user_id}:{asked}"
         place = None if page.cursor is None else self.cursors.read(list_name, page.cursor, Place)
         found = await self.repository.find(actor.user_id, asked, needle, place, page.limit + 1)
-        items = await self.changes.seen_by(actor.user_id, found.messages[: page.limit])
+        shown = found[: page.limit]
+        items = await self.changes.seen_by(
+            actor.user_id, await self.repository.standing(actor.user_id, shown, needle) if shown else []
+        )
         next_cursor = None
-        if len(found.messages) > page.limit:
-            newest = place.newest if place is not None else found.places[0].newest
-            next_cursor = self.cursors.write(list_name, found.places[page.limit - 1]._replace(newest=newest))
+        if len(found) > page.limit:
+            newest = place.newest if place is not None else shown[0].newest
+            next_cursor = self.cursors.write(list_name, shown[-1]._replace(newest=newest))
         return success(Page(items=items, next_cursor=next_cursor))
