@@ -176,23 +176,24 @@ async def test_erasing_a_person_leaves_the_chain_whole(plaza: Stage) -> None:
     await told(plaza, ada, after={"email": "ada@example.com"})
     await told(plaza, staff, user_id=ada.user_id, after={"email": "ada@example.com"})
     await told(plaza, staff, after={"email": "grace@example.com"})
+    await told(plaza, somebody(impersonator_id=ada.user_id), after={"bio": "Helped"})
     await sealed(plaza)
     await told(plaza, ada, after={"email": "lovelace@example.com"})  # not sealed when it is emptied
 
-    assert (await plaza[AuditService].erase(Person(ada.user_id))).unwrap() == Erased({"entries": 3})
+    assert (await plaza[AuditService].erase(Person(ada.user_id))).unwrap() == Erased({"entries": 4})
     assert (await plaza[AuditService].erase(Person(ada.user_id))).unwrap() == Erased({"entries": 0})
     found = await verified(plaza)
-    assert (found.erased, found.broken) == (2, None)
+    assert (found.erased, found.broken) == (3, None)
     await sealed(plaza)
     found = await verified(plaza)
 
-    assert (found.erased, found.broken) == (3, None)
+    assert (found.erased, found.broken) == (4, None)
     shown = await entries(plaza, action="tests.thing_changed")
-    assert [entry.erased for entry in shown] == [True, False, True, True]
-    assert [entry.after for entry in shown] == [None, {"email": "grace@example.com"}, None, None]
-    assert [(entry.ip, entry.user_agent) for entry in shown if entry.erased] == [(None, None)] * 3
+    assert [entry.erased for entry in shown] == [True, True, False, True, True]
+    assert [entry.after for entry in shown] == [None, None, {"email": "grace@example.com"}, None, None]
+    assert [(entry.ip, entry.user_agent) for entry in shown if entry.erased] == [(None, None)] * 4
     (erasure,) = await entries(plaza, action="audit.entries_erased")
-    assert (erasure.subject_id, erasure.after) == (str(ada.user_id), {"entries": 3})
+    assert (erasure.subject_id, erasure.after) == (str(ada.user_id), {"entries": 4})
 
 
 async def test_an_erasure_that_nothing_tells_of_is_found(plaza: Stage) -> None:

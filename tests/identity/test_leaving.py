@@ -17,13 +17,31 @@ from sqlalchemy import text
 from plaza.audit import ChainService
 from plaza.chat.schemas.invites import NewInviteLink
 from plaza.chat.service.invite_links import InviteLinkService
+from plaza.core.crypto import Vault
 from plaza.core.db import Database
 from plaza.core.personal_data import Erased, Person, PersonalDataHolders, Piece, lines
 from plaza.core.result import Failure, ServiceResult, success
 from plaza.core.service import Service, command
-from plaza.identity import UserNotFound, UserService
-from plaza.identity.schemas import Certificate, CodeInput, EmailInput, LinkInput, PhoneCodeInput
-from plaza.identity.service import EmailChangeService, FormerContacts, LeavingService, PhoneService
+from plaza.identity import Origin, UserNotFound, UserService
+from plaza.identity.schemas import (
+    Certificate,
+    CodeInput,
+    DeactivateInput,
+    EmailInput,
+    IdentitySettings,
+    LinkInput,
+    PhoneCodeInput,
+    ReasonInput,
+)
+from plaza.identity.service import (
+    EmailChangeService,
+    FormerContacts,
+    IdentityData,
+    ImpersonationService,
+    LeavingService,
+    LoginAttempts,
+    PhoneService,
+)
 from plaza.identity.service.leaving import fingerprint_of
 from tests.audit.builders import entries, sealed, verified
 from tests.chat.builders import Chat, code_of
@@ -41,6 +59,7 @@ from tests.identity.builders import (
     register,
 )
 from tests.identity.builders import Person as LoggedIn
+from tests.identity.staff import somebody
 from tests.support.clock import ManualClock
 from tests.support.command_line import CommandLine
 from tests.support.people import member
@@ -65,6 +84,19 @@ async def one(plaza: Stage, statement: str, **parameters: Any) -> Any:
 
 async def log_in(plaza: Stage, email: str = EMAIL) -> httpx.Response:
     return await plaza.client().post("/api/v1/auth/login", json={"identifier": email, "password": PASSWORD})
+
+
+async def mistyped(plaza: Stage, identifier: str, **headers: str) -> httpx.Response:
+    given = {"identifier": identifier, "password": "not the right one"}
+    return await plaza.client(**headers).post("/api/v1/auth/login", json=given)
+
+
+async def acted_as(plaza: Stage, helper: LoggedIn, whom: LoggedIn, reason: str, **headers: str) -> httpx.AsyncClient:
+    """What the helper's browser would ask as that person."""
+    origin = Origin(ip="198.51.100.7", user_agent=headers.get("User-Agent", "HelpDesk/1.0"))
+    start = plaza[ImpersonationService].start
+    view = (await start(helper.actor, whom.id, ReasonInput(reason=reason), origin)).unwrap()
+    return plaza.client(view.access_token, **headers)
 
 
 async def erased(plaza: Stage, user_id: UUID) -> Any:
@@ -157,14 +189,20 @@ async def test_deleting_needs_a_fresh_login(plaza: Stage, clock: ManualClock) ->
 
 
 async def test_afterwards_nothing_leads_to_them_in_any_table(plaza: Stage) -> None:
-    words = (EMAIL, NAME, "Firefox", "Lovelace", "St James Square")
+    words = (EMAIL, NAME, "Firefox of Ada", "Lovelace", "St James Square")
+    helper = await somebody(plaza, "helper", "manager")
     ada = await a_person(plaza, EMAIL, name=NAME)
     http = plaza.client(ada.pair.access_token, **{"User-Agent": "Firefox of Ada"})
-    changed = {"first_name": "Ada", "last_name": "Lovelace", "bio": "Lives at St James Square"}
+    changed = {"username": "Countess", "first_name": "Ada", "last_name": "Lovelace", "bio": "Lives at St James Square"}
     assert (await http.patch("/api/v1/auth/profile", json=changed)).status_code == 200
     await register(plaza, EMAIL)  # a decoy, and a mail that the address is taken
     await mails_to(plaza, EMAIL, at_least=1)
     await log_in(plaza)
+    for name in (EMAIL.upper(), "countess"):
+        assert (await mistyped(plaza, name, **{"User-Agent": "Firefox of Ada"})).status_code == 401
+    assert (await mistyped(plaza, "somebody-else")).status_code == 401
+    acting = await acted_as(plaza, helper, ada, "Moved to St James Square")
+    assert (await acting.patch("/api/v1/auth/profile", json={"bio": "Lives at St James Square"})).status_code == 200
     assert (await http.post("/api/v1/auth/exports", headers={"Idempotency-Key": "once"})).status_code == 202
     before = await tables_with(plaza, *words)
     assert {"identity_user", "identity_profile", "identity_session", "audit_entry", "notifications_delivery"} <= before
@@ -177,6 +215,9 @@ async def test_afterwards_nothing_leads_to_them_in_any_table(plaza: Stage) -> No
         return not await tables_with(plaza, *words, but={"notifications_outbox_item"})
 
     await eventually(is_forgotten)
+    others = "select identifier_hash from identity_login_attempt where user_id is distinct from :id"
+    (attempt,) = await rows(plaza, others, id=helper.id)
+    assert attempt.identifier_hash == plaza[LoginAttempts].hashed("somebody-else"), "that was nobody"
     last = await one(plaza, "select subject, recipient from notifications_outbox_item")
     assert (last.recipient, last.subject) == (EMAIL, "Your Plaza account is gone")
     assert await tables_with(plaza, str(ada.id)) <= {
@@ -188,6 +229,39 @@ async def test_afterwards_nothing_leads_to_them_in_any_table(plaza: Stage) -> No
     }
     user = await one(plaza, "select * from identity_user where id = :id", id=ada.id)
     assert (user.email, user.phone, user.password_hash, user.status) == (None, None, None, "deactivated")
+
+
+async def test_of_staff_nothing_stays_where_they_acted_as_others(plaza: Stage) -> None:
+    helper, ada = await somebody(plaza, "helper", "manager"), await a_person(plaza, EMAIL, name=NAME)
+    browser = {"User-Agent": "Firefox of the helper"}
+    http = await acted_as(plaza, helper, ada, "Ticket 4711", **browser)
+    assert (await http.patch("/api/v1/auth/profile", json={"bio": "Helped"})).status_code == 200
+    words = ("Firefox of the helper", "198.51.100.7", "Ticket 4711")
+    assert await tables_with(plaza, *words) == {"audit_entry", "identity_session"}
+    await sealed(plaza)
+
+    await delete(plaza, helper.actor)
+
+    assert await tables_with(plaza, *words) == set()
+    (entry,) = await entries(plaza, action="identity.impersonator_acted")
+    assert (entry.erased, entry.actor_id, entry.impersonator_id) == (True, ada.id, helper.id)
+    await sealed(plaza)
+    assert (await verified(plaza)).broken is None
+    assert await is_accepted(plaza, ada.pair.access_token)
+
+
+async def test_refused_logins_are_found_by_earlier_contacts_and_under_earlier_secrets(plaza: Stage) -> None:
+    ada = await moved(plaza)
+    for contact in (FORMER, OLD_PHONE, EMAIL, "grace@example.com"):
+        assert (await mistyped(plaza, contact)).status_code == 401
+    db, clock, secret = plaza.runtime.db, plaza.clock, plaza.configuration.plaza.secret_key
+    renewed = LoginAttempts(db, clock, plaza[IdentitySettings], Vault("the new secret", [secret]))
+    person = Person(ada.id, (EMAIL, *await plaza[FormerContacts].of(ada.id)))
+    (await plaza[LeavingService].deactivate(ada.actor, DeactivateInput())).unwrap()
+    taken = (await IdentityData(db, clock, renewed).erase(person)).unwrap()
+    assert taken.counts["login_attempt"] >= 3
+    (left,) = await rows(plaza, "select identifier_hash from identity_login_attempt where user_id is null")
+    assert left.identifier_hash == plaza[LoginAttempts].hashed("grace@example.com")
 
 
 FORMER, OLD_PHONE, NEW_PHONE = "ada.byron@example.com", "+4915112345678", "+4915187654321"

@@ -76,10 +76,16 @@ class EntryRepository(Repository[Entry]):
             return {row for row in (await connection.scalars(wanted)).all() if row is not None}
 
     async def erase(self, user_id: UUID) -> int:
-        """Empties the personal half of whatever this person did, and of whatever was done to their account."""
+        """Empties the personal half of whatever this person did, as themselves or as others, and of whatever was done to their account.
+
+        As a whole, for only as a whole is it chained: of what they did as others, what it was before and after goes with their address.
+        """
         emptied = (
             update(Entry)
-            .where(or_(Entry.actor_id == user_id, Entry.user_id == user_id), Entry.salt.is_not(None))
+            .where(
+                or_(Entry.actor_id == user_id, Entry.user_id == user_id, Entry.impersonator_id == user_id),
+                Entry.salt.is_not(None),
+            )
             .values(ip=None, user_agent=None, before=None, after=None, salt=None)
         )
         return (await (await self.db.session.connection()).execute(emptied)).rowcount

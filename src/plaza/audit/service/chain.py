@@ -119,7 +119,7 @@ class _Walk:
         self._covered = True
         self._last: Any = None
         self._announced: set[str] = set()  # whose erasure an entry tells of
-        self._emptied: dict[tuple[str, str], Broken] = {}  # the first emptied entry of each pair of people
+        self._emptied: dict[tuple[str, ...], Broken] = {}  # the first emptied entry of the same people
 
     def along(self, rows: Sequence[Any]) -> None:
         for row in rows:
@@ -135,7 +135,7 @@ class _Walk:
             self.broken = Broken(self._last.position, self._last.id, "forged")
         else:
             known = self._announced | announced
-            unexplained = [each for pair, each in self._emptied.items() if known.isdisjoint(pair)]
+            unexplained = [each for people, each in self._emptied.items() if known.isdisjoint(people)]
             self.broken = min(unexplained, key=lambda each: each.position, default=None)
 
     def _step(self, row: Any) -> Broken | None:
@@ -155,7 +155,8 @@ class _Walk:
             return Broken(row.position, row.id, "rewritten")
         if is_erased:
             self.erased += 1
-            self._emptied.setdefault((str(row.actor_id), str(row.user_id)), Broken(row.position, row.id, "erased"))
+            people = str(row.actor_id), str(row.user_id), str(row.impersonator_id)
+            self._emptied.setdefault(people, Broken(row.position, row.id, "erased"))
         if row.action == ERASED:
             self._announced.add(row.subject_id)
         self.head, self._last, self._covered = head, row, key is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, String
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from plaza.core.db import Base
@@ -24,6 +24,7 @@ class LoginAttempt(Base):
     __table_args__ = (
         Index("identity_login_attempt_user_idx", "user_id", "at"),
         Index("identity_login_attempt_at_idx", "at"),
+        Index("identity_login_attempt_refused_idx", "identifier_hash", postgresql_where=text("user_id is null")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

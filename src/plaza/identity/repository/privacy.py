@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, ColumnElement, Select, delete, or_, select, update
+from sqlalchemy import Column, ColumnElement, Select, case, delete, or_, select, update
 
 from plaza.core.db import Base, Database, Repository
 from plaza.core.personal_data import Person
@@ -159,8 +159,11 @@ class PersonalRows:
         columns = _all_but(LoginAttempt, "user_id", "identifier_hash")
         return self._pages(LoginAttempt.__table__, columns, LoginAttempt.user_id == user_id)
 
-    async def erase(self, user_id: UserId, contacts: Collection[str]) -> dict[str, int]:
-        """All but the account's own row, and sessions: access tokens of theirs may still be around, so they stay for a while, nobody's."""
+    async def erase(self, user_id: UserId, contacts: Collection[str], tried: Collection[bytes]) -> dict[str, int]:
+        """All but the account's own row, and sessions: access tokens of theirs may still be around, so they stay for a while, nobody's.
+
+        `tried` are the hashes under which refused logins name them: those rows have no id of theirs.
+        """
         connection, counts = await self.db.session.connection(), {}
         own = select(Session.id).where(Session.user_id == user_id)
         counts["refresh_tokens"] = (
@@ -169,11 +172,16 @@ class PersonalRows:
         counts["codes"] = (
             await connection.execute(delete(VerificationToken).where(VerificationToken.address.in_(contacts)))
         ).rowcount
+        refused = LoginAttempt.user_id.is_(None), LoginAttempt.identifier_hash.in_(tried)
+        counts["login_attempt"] = (await connection.execute(delete(LoginAttempt).where(*refused))).rowcount
         nobody = {"device_name": "", "platform": "unknown", "user_agent": "", "ip": ""}
+        no_reason = case((Session.impersonation_reason.is_not(None), ""))  # it says as well that it was not the person
         theirs = or_(Session.user_id == user_id, Session.impersonator_id == user_id)
         counts["sessions"] = (
             await connection.execute(
-                update(Session).where(theirs, Session.ip != "").values(**nobody, version=Session.version + 1)
+                update(Session)
+                .where(theirs, or_(Session.ip != "", Session.impersonation_reason != ""))
+                .values(**nobody, impersonation_reason=no_reason, version=Session.version + 1)
             )
         ).rowcount
         for column in owned():

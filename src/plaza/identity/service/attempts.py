@@ -34,6 +34,7 @@ from plaza.identity.service.contacts import identifier_of
 # MFA_REQUIRED the gate has written.
 _NOT_A_TRY = (RateLimited, Unavailable, OutsideServiceFailed, ValidationFailed, ProviderNotConfigured, MfaRequired)
 _BATCH = 5_000
+_PURPOSE = "login-attempt"
 
 
 class LoginAttempts(Service):
@@ -63,8 +64,11 @@ class LoginAttempts(Service):
 
     def hashed(self, identifier: str) -> bytes:
         """Of the one spelling that it has. Keyed: what strangers type, mistyped passwords among it, cannot be found out from it."""
-        named = identifier_of(identifier)
-        return self.vault.mac("login-attempt", named.email, named.phone, named.username)
+        return self.vault.mac(_PURPOSE, *_spelled(identifier))
+
+    def all_hashes(self, identifier: str) -> list[bytes]:
+        """Also those that stand from before a change of the secret."""
+        return self.vault.macs(_PURPOSE, *_spelled(identifier))
 
     @flow()
     async def purge(self) -> ServiceResult[None]:
@@ -76,6 +80,11 @@ class LoginAttempts(Service):
     async def _purge(self) -> ServiceResult[int]:
         before = self.clock.now() - timedelta(days=self.settings.attempts_kept_days)
         return success(await self.attempts.purge(before, _BATCH))
+
+
+def _spelled(identifier: str) -> tuple[str, str, str]:
+    named = identifier_of(identifier)
+    return named.email, named.phone, named.username
 
 
 class WayIn(Protocol):

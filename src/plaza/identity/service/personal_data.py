@@ -14,14 +14,15 @@ from plaza.identity.models.privacy import export_key
 from plaza.identity.repository import UserRepository
 from plaza.identity.repository.privacy import PersonalRows
 from plaza.identity.schemas import RemoveExports
+from plaza.identity.service.attempts import LoginAttempts
 
 
 class IdentityData(Service):
     """Of the account a row stays that says that somebody was here, when they came and when they left."""
 
-    def __init__(self, db: Database, clock: Clock) -> None:
+    def __init__(self, db: Database, clock: Clock, attempts: LoginAttempts) -> None:
         super().__init__(db)
-        self.clock, self.users, self.rows = clock, UserRepository(db), PersonalRows(db)
+        self.clock, self.attempts, self.users, self.rows = clock, attempts, UserRepository(db), PersonalRows(db)
 
     async def export(self, person: Person) -> AsyncIterator[Piece]:
         user_id = UserId(person.user_id)
@@ -41,7 +42,10 @@ class IdentityData(Service):
             return success(Erased({}))
         if exports := await self.rows.export_ids(user_id):
             self.db.enqueue(RemoveExports(keys=[export_key(each) for each in exports]))
-        counts = await self.rows.erase(user_id, person.contacts)
+        username = (await self.rows.profile(user_id)).get("username")
+        names = (*person.contacts, username) if username else person.contacts
+        tried = [each for name in names for each in self.attempts.all_hashes(name)]
+        counts = await self.rows.erase(user_id, person.contacts, tried)
         counts["user"] = int(user.email is not None or user.phone is not None)
         user.email = user.phone = user.password_hash = user.email_vouched_by = user.ban_reason = None
         user.email_verified_at = user.phone_verified_at = user.last_login_at = None
