@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -30,10 +30,8 @@ async def found(plaza: Stage, who: Actor, needle: str, **narrowed: Any) -> list[
 @pytest.fixture(params=["all", "index", "backwards"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Each of the ways in which a needle is looked for."""
-    if request.param != "all":
-        monkeypatch.setattr(search, "FEW", -1)
-        monkeypatch.setattr(search, "SOME", -1)
-        monkeypatch.setattr(search, "COMMON", 2.0 if request.param == "index" else -1.0)
+    ways = {"all": search.ALL, "index": search.BY_INDEX, "backwards": search.BACKWARDS}
+    monkeypatch.setattr(search, "way", lambda *_: ways[request.param])
     way: str = request.param
     return way
 
@@ -263,3 +261,32 @@ async def test_every_part_of_every_text_finds_what_comparing_finds(chat: Chat, p
             asked = await plaza[SearchService].search(bob, SearchQuery(text=needle), PageRequest(limit=100))
             if code_of(asked) != "QUERY_TOO_SHORT":
                 assert sorted(each.content for each in asked.unwrap().items) == expected, needle
+
+
+MILLION = 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("reach", "share", "wanted", "narrowed", "expected"),
+    [
+        (500, 0.5, 0.5, {}, search.ALL),
+        (750_000, 0.0, 0.0, {}, search.BY_INDEX),
+        (750_000, 0.02, 0.02, {}, search.BY_INDEX),
+        (750_000, 0.1, 0.1, {}, search.BACKWARDS),
+        (30_000, 0.02, 0.02, {}, search.ALL),
+        (30_000, 0.3, 0.3, {}, search.ALL),
+        (300_000, 0.3, 0.3, {}, search.BACKWARDS),
+        (MILLION, 0.02, 0.0, {"sender_id": uuid4()}, search.BY_INDEX),
+        (MILLION, 0.3, 0.1, {"sender_id": uuid4()}, search.BACKWARDS),
+        (100_000, 0.3, 0.0, {"has": Has.PIN}, search.ALL),
+        (MILLION, 0.3, 0.3, {"after": datetime(2030, 1, 1, tzinfo=UTC)}, search.BY_INDEX),
+        (100_000, 0.3, 0.3, {"after": datetime(2030, 1, 1, tzinfo=UTC)}, search.ALL),
+        (100_000, 0.02, 0.02, {"conversation_id": uuid4()}, search.BY_INDEX),
+        (100_000, 0.1, 0.1, {"conversation_id": uuid4()}, search.ALL),
+    ],
+)
+def test_the_way_that_reads_the_least_is_taken(
+    reach: int, share: float, wanted: float, narrowed: dict[str, Any], expected: str
+) -> None:
+    needle = search.Needle("needle", MILLION, reach, share, wanted)
+    assert search.way(SearchQuery(text="needle", **narrowed), needle) == expected

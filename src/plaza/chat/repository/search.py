@@ -4,16 +4,19 @@
 several (see the migration); the database keeps it. Its index holds every pair of neighbouring characters, so that two characters are
 enough, and words need no spaces between them. A text is found where all pairs of the needle occur, and then the needle itself.
 
-A needle that is everywhere makes such an index slow, but is soon found by reading backwards; a rare one is the other way round. How
-common it is among the newest messages decides which way is taken. Both answer the same.
+A needle that is everywhere makes such an index slow, but is soon found by reading backwards, if the asker may read much of what is
+there; whoever may read little has all of it compared. How common the needle is among the newest messages, and how many of all messages
+the asker may read, decide which way is taken. All answer the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import text
 
 from plaza.chat.repository.messages import message_of
@@ -24,16 +27,20 @@ from plaza.core.db import Database
 NEWEST = 1_000  # matches that are ranked
 SAMPLE = 1_000  # messages in which a needle is counted, to guess how common it is
 FEW = 1_000  # messages: all of them are compared, whatever the needle
-SOME = 20_000  # messages: all of them are compared in less time than the index takes for a common needle
-COMMON = 0.01  # of the sample: from here on reading backwards finds NEWEST matches sooner than the index
+COMMON = 0.01  # of the sample: rarer needles are looked up in the index, whose lists are short then
+BY_INDEX_COST = 2.0  # of a message that comes from the index, where one that is only compared costs 1
 
 
 class Needle(NamedTuple):
-    """`text` is folded. `reach` is about how many messages the asker may read, `share` how many of the newest hold the needle."""
+    """`text` is folded. The rest is a guess: how many messages there are and how many of them the asker may read (`reach`), how many of
+    the newest hold the needle (`share`, 1 is all), and how many of those pass the query's filters too (`wanted`).
+    """
 
     text: str
+    total: int
     reach: int
     share: float
+    wanted: float
 
     @property
     def pairs(self) -> list[str]:
@@ -56,13 +63,17 @@ with readable as materialized (
 _NARROWED = "and c.id = :conversation_id"
 
 _NEEDLE = """
-select folded.text, coalesce((select sum(c.last_seq) from chat_conversation c where c.id in (select id from readable)), 0),
-  (select count(*) from (select search from chat_message order by id desc limit :sample) newest where strpos(search, folded.text) > 0)
-from folded
+select folded.text, (select reltuples from pg_class where oid = to_regclass('chat_message')) as total,
+  coalesce((select sum(c.last_seq) from chat_conversation c where c.id in (select id from readable)), 0) as reach,
+  hits.all, hits.wanted
+from folded cross join lateral (
+  select count(*) as all, count(*) filter (where true {filters}) as wanted
+  from (select * from chat_message order by id desc limit :sample) m where strpos(m.search, folded.text) > 0
+) hits
 """
 
 # Everything that the asker may read, a conversation after the other.
-_ALL = """
+ALL = """
 found as materialized (
   select m.id from readable r cross join lateral (
     select m.id from chat_message m
@@ -73,15 +84,15 @@ found as materialized (
 
 # The newest first, until there are enough. `offset 0` and `array` keep the planner from beginning with the conversations: how many one
 # person has it cannot know, and their messages lie far apart.
-_BACKWARDS = """
+BACKWARDS = """
 found as materialized (
-  select m.id from (select * from chat_message {within} order by {order} desc offset 0) m
+  select m.id from (select * from chat_message order by id desc offset 0) m
   where strpos(m.search, :needle) > 0 and m.conversation_id = any (array(select id from readable)) {filters}
   limit :newest_matches
 )"""
 
 # Apart, because a limit or the conversations would tempt the planner to begin with those.
-_BY_INDEX = """
+BY_INDEX = """
 matching as materialized (
   select m.id, m.conversation_id from chat_message m
   where chat_bigrams(m.search) @> cast(:pairs as text[]) and strpos(m.search, :needle) > 0 {filters}
@@ -138,13 +149,25 @@ def _filters(query: SearchQuery, place: Place | None) -> tuple[str, dict[str, An
     return "".join(f" and {each}" for each in spelled), {name: value for name, (value, _) in given.items()}
 
 
-def _way(query: SearchQuery, needle: Needle) -> str:
+def way(query: SearchQuery, needle: Needle) -> str:
+    """The one that reads the fewest messages, as far as one can tell.
+
+    Reading backwards goes on to the first message of all where there are not enough matches: never behind `after`. In one conversation
+    it is what ALL does.
+    """
     if needle.reach <= FEW:
-        return _ALL
+        return ALL
     if needle.share < COMMON:
-        return _BY_INDEX
-    is_narrowed = query.sender_id or query.before or query.after or query.has
-    return _ALL if needle.reach <= SOME else _BY_INDEX if is_narrowed else _BACKWARDS
+        return BY_INDEX
+    backwards = NEWEST / needle.wanted if needle.wanted else inf
+    if query.conversation_id is not None:
+        costs = {ALL: min(needle.reach, backwards)}
+    else:
+        costs = {ALL: needle.reach}
+        if query.after is None:
+            costs[BACKWARDS] = min(needle.total, backwards * needle.total / needle.reach)
+    costs[BY_INDEX] = BY_INDEX_COST * needle.share * needle.total
+    return min(costs, key=costs.__getitem__)
 
 
 class SearchRepository:
@@ -153,26 +176,27 @@ class SearchRepository:
 
     async def needle(self, user_id: UUID, query: SearchQuery) -> Needle:
         narrowed = "" if query.conversation_id is None else _NARROWED
-        statement = text(f"{_READABLE.format(narrowed=narrowed)} folded as (select chat_fold(:text) as text) {_NEEDLE}")
-        parameters: dict[str, Any] = {"user_id": user_id, "text": query.text, "sample": SAMPLE}
+        filters, parameters = _filters(msgspec.structs.replace(query, conversation_id=None), None)
+        statement = text(
+            f"{_READABLE.format(narrowed=narrowed)} folded as (select chat_fold(:text) as text) {_NEEDLE.format(filters=filters)}"
+        )
+        parameters |= {"user_id": user_id, "text": query.text, "sample": SAMPLE}
         if query.conversation_id is not None:
             parameters["conversation_id"] = query.conversation_id
         async with self.db.reading() as connection:
-            folded, reach, hits = (await connection.execute(statement, parameters)).one()
-        return Needle(folded, int(reach), hits / SAMPLE)
+            folded, total, reach, hits, wanted = (await connection.execute(statement, parameters)).one()
+        return Needle(folded, max(int(total), int(reach)), int(reach), hits / SAMPLE, wanted / SAMPLE)
 
     async def find(
         self, user_id: UUID, query: SearchQuery, needle: Needle, place: Place | None, limit: int
     ) -> Sequence[Place]:
         """Of conversations that the asker takes part in: texts that nobody has deleted, the best first, behind `place`."""
         filters, parameters = _filters(query, place)
-        narrowed, within, order = "", "", "id"
-        if query.conversation_id is not None:
-            narrowed, within, order = _NARROWED, "where conversation_id = :conversation_id", "seq"
+        narrowed = "" if query.conversation_id is None else _NARROWED
         onwards = "true" if place is None else "(rank, id) < (:rank, :id)"
         statement = text(
             _READABLE.format(narrowed=narrowed)
-            + _way(query, needle).format(filters=filters, within=within, order=order)
+            + way(query, needle).format(filters=filters)
             + _SHOWN.format(onwards=onwards)
         )
         parameters |= {"user_id": user_id, "needle": needle.text, "newest_matches": NEWEST, "limit": limit}
