@@ -57,7 +57,11 @@ async def test_a_mapped_role_acts_where_a_granted_one_would(world: World) -> Non
     ada = await somebody(world.stage, "grace")
     answer = await ban(world, ada)
     assert (answer.status_code, answer.json()["status"]) == (200, "banned"), answer.text
-    assert not await is_accepted(world.stage, ada.pair.access_token)
+
+    async def is_out() -> bool:
+        return not await is_accepted(world.stage, ada.pair.access_token)
+
+    await eventually(is_out)  # another process: it hears of it
     (row,) = await audited(world.stage, "identity.user_banned")
     assert row.actor_id == (await actor_of(world, token(world, roles=SUPPORT))).user_id
     answer = await asked(world, "POST", f"{ada.id}/unban")

@@ -36,10 +36,14 @@ async def test_of_fifty_ways_back_with_one_state_one_is_answered(world: World) -
     browser = world.browser()
     left = await browser.set_out()
     url = await browser.visit(left.headers["location"])
-    ends = [
-        query_of(each.headers["location"])
-        for each in await asyncio.gather(*(browser.come_back(url) for _ in range(50)))
-    ]
+
+    async def come_back() -> dict[str, str]:
+        """Again, where a busy machine has kept it waiting for the lock for too long."""
+        while (answer := await browser.come_back(url)).status_code == 503:
+            await asyncio.sleep(float(answer.headers["retry-after"]))
+        return query_of(answer.headers["location"])
+
+    ends = await asyncio.gather(*(come_back() for _ in range(50)))
     assert Counter("code" in each for each in ends) == {True: 1, False: 49}
     assert world.provider.requests["/token"] == 1
 
