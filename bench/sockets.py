@@ -36,7 +36,7 @@ def talk(environment: Environment, pair: Group, rounds: int, seconds: float) -> 
     """Each message from being sent until its sender has the ack and the other the message."""
     pairs, slowest, used = [], [], list[Mapping[str, float]]()
     for _ in range(rounds):
-        floor = run(Talk(pair).over(environment.floor_port, _floor_path(pair), seconds))
+        floor = run(Talk(pair, is_greeted=False).over(environment.floor_port, _floor_path(pair), seconds))
         usage = environment.usage
         with usage.measured():
             ours = run(Talk(pair).over(environment.api_port, lambda _: "/ws", seconds))
@@ -91,10 +91,15 @@ def transports(environment: Environment) -> Iterator[int]:
 
 
 class Talk:
-    """Even numbers are said by the first of the two, odd ones by the second, half of them in flight each."""
+    """Even numbers are said by the first of the two, odd ones by the second, half of them in flight each.
 
-    def __init__(self, pair: Group) -> None:
+    Nobody speaks before both are live: what was said earlier stands in the log, and is not pushed.
+    """
+
+    def __init__(self, pair: Group, *, is_greeted: bool = True) -> None:
         self.pair = pair
+        self.missing = len(pair.people) if is_greeted else 0
+        self.live = asyncio.Event()
         self.lines: list[Line] = []
         self.next_of = [0, 1]
         self.begun: dict[int, float] = {}
@@ -106,6 +111,8 @@ class Talk:
     async def over(self, port: int, path: Callable[[Person], str], seconds: float) -> Outcome:
         for n, person in enumerate(self.pair.people):
             self.lines.append(await dial(port, path(person), self._hearing(n), token=person.access_token))
+        if self.missing:
+            await asyncio.wait_for(self.live.wait(), 30)
         for n in (0, 1) * (IN_FLIGHT // 2):
             self.say(n)
         await asyncio.sleep(WARM_UP_S)
@@ -113,7 +120,12 @@ class Talk:
         await asyncio.sleep(seconds)
         self.counting, self.outcome.seconds = False, time.perf_counter() - started
         self.stopping = True
-        await asyncio.wait_for(self.silent.wait(), 30)
+        try:
+            await asyncio.wait_for(self.silent.wait(), 30)
+        except TimeoutError:
+            raise RuntimeError(
+                f"never told of everywhere: {sorted(self.begun)}, once: {sorted(self.half_done)}"
+            ) from None
         await hung_up(*self.lines)
         return self.outcome
 
@@ -131,6 +143,10 @@ class Talk:
                 number = number_of(payload, b'"content":"#')
                 if number % 2 != n:
                     self._reached(number)
+            elif payload.startswith(b'{"type":"ready"'):
+                self.missing -= 1
+                if not self.missing:
+                    self.live.set()
             elif payload.startswith(b'{"type":"error"'):
                 raise RuntimeError(payload.decode())
 
