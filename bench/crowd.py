@@ -68,7 +68,7 @@ class Crowd:
         joined = [line for line in made if line is not None]
         self.lines += joined
         if is_greeted:
-            await _until(lambda: self.ready >= wanted)
+            await until(lambda: self.ready >= wanted)
         return joined
 
     async def leave(self) -> None:
@@ -104,7 +104,7 @@ class Crowd:
 
     async def all_heard(self) -> None:
         """Everybody everything."""
-        await _until(lambda: self.heard >= self.said * len(self.lines))
+        await until(lambda: self.heard >= self.said * len(self.lines))
 
     def _hearing(self, *, is_speaker: bool) -> Callable[[bytes], None]:
         def hear(payload: bytes) -> None:
@@ -125,7 +125,7 @@ class Crowd:
         return hear
 
 
-async def _until(check: Callable[[], bool]) -> None:
+async def until(check: Callable[[], bool]) -> None:
     async with asyncio.timeout(60):
         while not check():  # noqa: ASYNC110 - frames are heard thousands of times between two looks
             await asyncio.sleep(0.01)

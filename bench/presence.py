@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from bench.crowd import until
 from bench.environment import Environment, Group, Person
 from bench.sockets import run
 from bench.usage import told
@@ -39,6 +40,7 @@ class Scene:
     random: random.Random
     deltas: int = 0
     expected: int = 0
+    watching: int = 0
     watchers_of: dict[str, int] = field(default_factory=dict)
     here: dict[str, Line] = field(default_factory=dict)
     lines: list[Line] = field(default_factory=list)
@@ -71,6 +73,8 @@ class Scene:
     def _hear(self, payload: bytes) -> None:
         if payload.startswith(b'{"type":"presence.changed"'):
             self.deltas += 1
+        elif payload.startswith(b'{"type":"ack"'):
+            self.watching += 1
         elif payload.startswith(b'{"type":"error"'):
             raise RuntimeError(payload.decode())
 
@@ -98,6 +102,7 @@ def presence(environment: Environment, groups: list[Group], rounds: int, seed: i
 async def _crossing(scene: Scene, groups: list[Group], measured: Callable[[], AbstractContextManager[None]]) -> None:
     for group in groups:
         await scene.watch(group)
+    await until(lambda: scene.watching >= len(scene.lines))
     comers = [person for group in groups for person in group.people[:COMERS]]
     scene.random.shuffle(comers)
     for person in comers[::2]:

@@ -27,6 +27,7 @@ def pytest_configure(config: pytest.Config) -> None:
         prepare_template(_stack)
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Half as many again as there are processors: a third of a worker's time is waiting for servers and browsers."""
     return max(2, (os.cpu_count() or 2) * 3 // 2)

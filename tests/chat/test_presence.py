@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from datetime import timedelta
+from datetime import datetime, timedelta
+from uuid import UUID
 
 import httpx
 import pytest
 from redis.asyncio import Redis
 from sqlalchemy import text
 
+from plaza.chat.repository.presence import Trace
 from plaza.chat.service.presence import PresenceService
 from plaza.core.actor import Actor
 from plaza.core.ids import uuid7
@@ -172,6 +175,38 @@ async def test_changes_are_told_to_those_who_watch_and_to_nobody_else(
             await plaza[PresenceService].settle()
             frames = await settled(adas)
             assert [frame["status"] for frame in frames if frame["type"] == "presence.changed"][-1] == "offline"
+
+
+async def test_whoever_comes_while_another_begins_to_watch_is_told_of(
+    plaza: Stage, chat: Chat, pair: tuple[Actor, Actor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, bob = pair
+    presence, http = plaza[PresenceService], await chat.http(ada)
+    read = presence.presences.traces
+    is_read, has_come = asyncio.Event(), asyncio.Event()
+
+    async def slowly(user_ids: Sequence[UUID], now: datetime) -> dict[UUID, Trace]:
+        found = await read(user_ids, now)
+        is_read.set()
+        await has_come.wait()
+        return found
+
+    async def never() -> None:
+        """A heartbeat would find out."""
+
+    monkeypatch.setattr(presence, "beat", never)
+    async with line(plaza, ada) as adas:
+        with monkeypatch.context() as patched:
+            patched.setattr(presence.presences, "traces", slowly)
+            ref = await adas.send("presence.watch", user_ids=[str(bob.user_id)])
+            await is_read.wait()
+        async with line(plaza, bob):
+            await until(http, bob, "online")
+            await presence.settle()
+            has_come.set()
+            await adas.next("ack", ref=ref)
+            await adas.next("presence.changed", user_id=str(bob.user_id), status="online")
+        await adas.next("presence.changed", user_id=str(bob.user_id), status="offline")
 
 
 async def test_a_page_that_reloads_does_not_blink(plaza: Stage, chat: Chat, pair: tuple[Actor, Actor]) -> None:

@@ -135,6 +135,7 @@ class PresenceService(Service):
         if not socket.is_closing:
             self._told.update({each: self._view(each, trace).status for each, trace in traces.items()})
             self._watch_only(socket, known)
+            self._changed.update(fresh)  # and who came or went meanwhile, before anybody listened
             self._doubt([actor.user_id])  # who parted them while this was read may have said so before it counted
         return success(None)
 
