@@ -11,9 +11,9 @@ import msgspec
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-import plaza.chat.sockets as sockets
 from plaza.chat import ConversationService
 from plaza.chat.repository import ParticipantRepository
+from plaza.chat.sockets import controller
 from plaza.core.ids import uuid7
 from plaza.core.realtime import Hub
 from plaza.domain_events.identity import SessionId
@@ -88,7 +88,7 @@ async def test_any_other_first_frame_closes(plaza: Stage, first: str) -> None:
 
 
 async def test_silence_closes(plaza: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sockets, "AUTH_WITHIN_S", 0.05)
+    monkeypatch.setattr(controller, "AUTH_WITHIN_S", 0.05)
     assert await refused(plaza, "/ws") == 4001
 
 
