@@ -14,8 +14,16 @@ from plaza.domain_events.identity import SessionId
 from plaza.identity import ProfileService, SessionService, TokenService
 from plaza.identity.models import UserStatus
 from plaza.identity.models.users import SEARCHED
-from plaza.identity.schemas import BanInput, ProfilePatch, Proof, ReasonInput, StaffUserView, UserSearch
-from plaza.identity.service import ImpersonationService, LoginGate, RoleService, StaffService
+from plaza.identity.schemas import (
+    BanInput,
+    DeactivateInput,
+    ProfilePatch,
+    Proof,
+    ReasonInput,
+    StaffUserView,
+    UserSearch,
+)
+from plaza.identity.service import ImpersonationService, LeavingService, LoginGate, RoleService, StaffService
 from tests.identity.builders import HERE, Person, is_accepted, register
 from tests.identity.staff import a_role, audited, code_of, logged_in_again, somebody
 from tests.support.callers import callers
@@ -97,6 +105,20 @@ async def test_a_banned_person_comes_back_by_staff(plaza: Stage) -> None:
     assert (view.status, view.ban_reason) == ("active", None)
     await logged_in_again(plaza, ada.id, ada.email)
     assert code_of(await plaza[StaffService].unban(staff.actor, ada.id)) == "INVALID_TRANSITION"
+
+
+async def test_a_ban_opens_no_account_that_was_closed(plaza: Stage, clock: ManualClock) -> None:
+    manager, ada, eve = [await somebody(plaza, name, *roles) for name, *roles in (("m", "manager"), ("ada",), ("eve",))]
+    staff = plaza[StaffService]
+    for each in (ada, eve):
+        (await plaza[LeavingService].deactivate(each.actor, DeactivateInput(reason="A break"))).unwrap()
+        until = clock.now() + timedelta(days=3)
+        (await staff.ban(manager.actor, each.id, BanInput(reason="Spam", until=until))).unwrap()
+    assert (await staff.unban(manager.actor, ada.id)).unwrap().status == "deactivated"
+    clock.advance(timedelta(days=3))
+    (await staff.lapse_bans()).unwrap()
+    assert await status_of(plaza, eve) == "deactivated"
+    assert (await staff.reinstate(manager.actor, ada.id)).unwrap().status == "active"
 
 
 async def test_a_ban_lapses(plaza: Stage, clock: ManualClock) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from plaza.core.actor import Actor
 from plaza.identity import CallerService, ProfileService, SessionService, StaleWatch, TicketService, TokenService
 from plaza.identity.errors import TokenStale
-from plaza.identity.schemas import NewApiKey, ProfilePatch, UserPatch
+from plaza.identity.schemas import BanInput, NewApiKey, ProfilePatch, UserPatch
 from plaza.identity.service import ApiKeyService, StaffService, WaitlistService
 from tests.identity.builders import HERE, Person
 from tests.identity.staff import logged_in_again, somebody
@@ -144,6 +144,15 @@ async def test_many_requests_at_once_promote_once(place: Stage) -> None:
         assert admitted == [True] * 24
         assert (await other.parts[CallerService].authenticate(ada.pair.access_token)).waitlisted_until is None
     assert await status_of(place, ada) == "active"
+
+
+async def test_a_ban_shortens_nobodys_waiting(place: Stage) -> None:
+    staff, ada = await somebody(place, "s", "support"), await somebody(place, "ada")
+    await complete(place, ada, "ada")
+    until = await waits_until(place, ada)
+    (await place[StaffService].ban(staff.actor, ada.id, BanInput(reason="Spam"))).unwrap()
+    assert (await place[StaffService].unban(staff.actor, ada.id)).unwrap().status == "waitlisted"
+    assert await waits_until(place, ada) == until
 
 
 async def test_the_sweep_lets_in_whoever_does_not_come_back(place: Stage) -> None:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, literal_column, text
+from sqlalchemy import BigInteger, CheckConstraint, Enum, ForeignKey, Index, String, literal_column, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from plaza.core.db import Base, Timestamped, Versioned, state_column
@@ -43,6 +43,8 @@ ACCOUNT = Machine(
         "deactivate": Move({UserStatus.ACTIVE, UserStatus.WAITLISTED}, UserStatus.DEACTIVATED),
         "ban": Move({UserStatus.ACTIVE, UserStatus.WAITLISTED, UserStatus.DEACTIVATED}, UserStatus.BANNED),
         "reinstate": Move({UserStatus.DEACTIVATED, UserStatus.BANNED}, UserStatus.ACTIVE),
+        "close_again": Move({UserStatus.BANNED}, UserStatus.DEACTIVATED),
+        "wait_again": Move({UserStatus.BANNED}, UserStatus.WAITLISTED),
     },
 )
 
@@ -105,6 +107,9 @@ class User(Timestamped, Versioned, Base):
     waitlisted_until: Mapped[datetime | None]
     banned_until: Mapped[datetime | None]
     ban_reason: Mapped[str | None] = mapped_column(String(500))
+    banned_from: Mapped[UserStatus | None] = mapped_column(
+        Enum(UserStatus, native_enum=False, length=19, values_callable=lambda states: [each.value for each in states])
+    )
     deleted_at: Mapped[datetime | None]
 
     @property
@@ -148,13 +153,34 @@ class User(Timestamped, Versioned, Base):
     @ACCOUNT.move
     def ban(self, reason: str | None = None, until: datetime | None = None) -> None:
         """By staff."""
-        self.ban_reason, self.banned_until = reason, until
+        self.ban_reason, self.banned_until, self.banned_from = reason, until, self.status
+
+    def lift_ban(self) -> None:
+        """Back to where it was: a ban opens no account that its owner has closed, and shortens nobody's waiting."""
+        if self.banned_from is UserStatus.WAITLISTED:
+            self.wait_again()
+        elif self.banned_from is UserStatus.DEACTIVATED or not self.is_verified:
+            self.close_again()
+        else:
+            self.reinstate()
+
+    @ACCOUNT.move
+    def close_again(self) -> None:
+        self._forget_ban()
+
+    @ACCOUNT.move
+    def wait_again(self) -> None:
+        self._forget_ban()
 
     @ACCOUNT.move
     def reinstate(self) -> None:
         if not self.is_verified:
             raise NeverVerified("an account without a verified contact is registered anew instead")
-        self.ban_reason = self.banned_until = self.waitlisted_until = None
+        self._forget_ban()
+        self.waitlisted_until = None
+
+    def _forget_ban(self) -> None:
+        self.ban_reason = self.banned_until = self.banned_from = None
 
 
 # What staff search names in. Spelled as PostgreSQL spells it, so that the index serves it.

@@ -83,8 +83,13 @@ class StaffService(Service):
 
     @command(InvalidTransition, RoleService.check_reach)
     async def unban(self, actor: Actor, user_id: UserId) -> ServiceResult[StaffUserView]:
+        """The account is again what it was before: open, closed, or waiting."""
         user = await self._account(actor, user_id, USERS_BAN.name)
-        return await self._let_in(actor, user, UserStatus.BANNED, "user_unbanned")
+        if user.status is not UserStatus.BANNED:
+            return failure(InvalidTransition(f"This account is {user.status}."))
+        before = _standing(user)
+        user.lift_ban()
+        return await self._changed(actor, user, "user_unbanned", before)
 
     @command(InvalidTransition, RoleService.check_reach, RoleService.check_dispensable)
     async def deactivate(self, actor: Actor, user_id: UserId, given: ReasonInput) -> ServiceResult[StaffUserView]:
@@ -100,7 +105,11 @@ class StaffService(Service):
     async def reinstate(self, actor: Actor, user_id: UserId) -> ServiceResult[StaffUserView]:
         """Of an account that was closed, by staff or by its owner."""
         user = await self._account(actor, user_id, USERS_DEACTIVATE.name)
-        return await self._let_in(actor, user, UserStatus.DEACTIVATED, "user_reinstated")
+        if user.status is not UserStatus.DEACTIVATED or not user.is_verified:
+            return failure(InvalidTransition(f"This account is {user.status}."))
+        before = _standing(user)
+        user.reinstate()
+        return await self._changed(actor, user, "user_reinstated", before)
 
     @query(InvalidCursor, UserNotFound)
     async def open_sessions(self, user_id: UserId, page: PageRequest) -> ServiceResult[Page[StaffSessionView]]:
@@ -135,7 +144,7 @@ class StaffService(Service):
         lapsed = await self.people.lock_lapsed_bans(self.clock.now(), _BATCH)
         for user in lapsed:
             before = _standing(user)
-            user.reinstate()
+            user.lift_ban()
             await self._record(None, user, "ban_lapsed", before, _standing(user))
         return success(len(lapsed))
 
@@ -149,13 +158,6 @@ class StaffService(Service):
     async def _keep_out(self, actor: Actor, user: User) -> None:
         await self.db.session.flush()
         (await self.sessions.end_all(user.id, EndReason.ACCOUNT_DISABLED, by=actor)).unwrap()
-
-    async def _let_in(self, actor: Actor, user: User, status: UserStatus, action: str) -> ServiceResult[StaffUserView]:
-        if user.status is not status or not user.is_verified:
-            return failure(InvalidTransition(f"This account is {user.status}."))
-        before = _standing(user)
-        user.reinstate()
-        return await self._changed(actor, user, action, before)
 
     async def _changed(
         self, actor: Actor, user: User, action: str, before: Mapping[str, Any], **why: str
