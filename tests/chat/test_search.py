@@ -271,7 +271,7 @@ MILLION = 1_000_000
     [
         (500, 0.5, 0.5, {}, search.ALL),
         (750_000, 0.0, 0.0, {}, search.BY_INDEX),
-        (750_000, 0.02, 0.02, {}, search.BY_INDEX),
+        (750_000, 0.02, 0.02, {}, search.BACKWARDS),
         (750_000, 0.1, 0.1, {}, search.BACKWARDS),
         (30_000, 0.02, 0.02, {}, search.ALL),
         (30_000, 0.3, 0.3, {}, search.ALL),
@@ -285,7 +285,7 @@ MILLION = 1_000_000
         (100_000, 0.1, 0.1, {"conversation_id": uuid4()}, search.ALL),
     ],
 )
-def test_the_way_that_reads_the_least_is_taken(
+def test_the_cheapest_way_is_taken(
     reach: int, share: float, wanted: float, narrowed: dict[str, Any], expected: str
 ) -> None:
     needle = search.Needle("needle", MILLION, reach, share, wanted)
