@@ -116,6 +116,33 @@ async def test_muted_and_archived_conversations_are_set_aside_on_all_devices(
     await expect(ada.part("conversations").locator(ada.conversation("Grace Hopper"))).to_be_visible()
 
 
+async def test_where_one_mutes_all_but_mentions_those_count(ada: Window, grace: Window) -> None:
+    await grace.open("Plaza tour")  # and all of it is read
+    await grace.open("Ada Lovelace")
+    await expect(grace.part("total-unread")).to_be_hidden()
+    await ada.open("Plaza tour")
+    for choice, expected in (("mute-forever", None), ("mute-mentions", "1")):
+        await grace.open("Plaza tour")
+        await grace.part("conversation-menu").click()
+        if choice == "mute-mentions":
+            await grace.part("menu-unmute").click()
+            await grace.part("conversation-menu").click()
+        await grace.part("menu-mute").click()
+        await grace.part(choice).click()
+        await expect(grace.conversation("Plaza tour").get_by_test_id("conversation-muted")).to_be_visible()
+        await grace.open("Ada Lovelace")
+        await ada.say(f"nobody in particular, {choice}")
+        await ada.part("composer").press_sequentially("@ho")
+        await ada.page.keyboard.press("Tab")
+        await ada.page.keyboard.press("Enter")
+        await expect(grace.unread("Plaza tour")).to_have_text("2")
+        await expect(grace.conversation("Plaza tour").get_by_test_id("conversation-mentions")).to_be_visible()
+        if expected is None:
+            await expect(grace.part("total-unread")).to_be_hidden()
+        else:
+            await expect(grace.part("total-unread")).to_have_text(expected)
+
+
 async def test_a_message_for_later_goes_out_at_its_time_or_is_taken_back(
     plaza: Stage, ada: Window, grace: Window
 ) -> None:

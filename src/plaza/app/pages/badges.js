@@ -18,10 +18,10 @@ export class Badges {
 
   of = (id) => this.#counts.get(id) ?? NOTHING;
 
-  /** Over all conversations that `counts(id)`; mentions count everywhere. */
-  total(counts) {
+  /** Over all conversations; `reach(id)` tells what counts of one: `all`, `mentions` or `none`. */
+  total(reach) {
     let total = 0;
-    for (const [id, { unread, mentions }] of this.#counts) total += counts(id) ? unread : mentions;
+    for (const [id, { unread, mentions }] of this.#counts) total += { all: unread, mentions, none: 0 }[reach(id)];
     return total;
   }
 

@@ -29,7 +29,7 @@ export function chatApi(api) {
     changeConversation: (id, body) => api.chat("PATCH", at(id), body),
     deleteConversation: (id) => remove(at(id)),
     leave: (id) => post(`${at(id)}/leave`),
-    mute: (id, until = null) => post(`${at(id)}/mute`, { until }),
+    mute: (id, { until = null, notifications = "none" } = {}) => post(`${at(id)}/mute`, { until, notifications }),
     unmute: (id) => post(`${at(id)}/unmute`),
     archive: (id) => post(`${at(id)}/archive`),
     unarchive: (id) => post(`${at(id)}/unarchive`),

@@ -14,10 +14,12 @@ export function mountConversationHead({ store, api, presence, people, go, search
   const update = (work) => trying(async () => store.update(await work()));
 
   const mute = ({ id }) => {
+    const choice = (label, testId, how) => ({ label, testId, work: () => update(() => api.mute(id, how())) });
     openMenu(byId("conversation-menu"), "Mute for how long", [
-      { label: "For an hour", testId: "mute-hour", work: () => update(() => api.mute(id, in_(HOUR))) },
-      { label: "Until tomorrow", testId: "mute-day", work: () => update(() => api.mute(id, in_(24 * HOUR))) },
-      { label: "Until I unmute it", testId: "mute-forever", work: () => update(() => api.mute(id)) },
+      choice("For an hour", "mute-hour", () => ({ until: in_(HOUR) })),
+      choice("Until tomorrow", "mute-day", () => ({ until: in_(24 * HOUR) })),
+      choice("Until I unmute it", "mute-forever", () => ({})),
+      choice("Until I unmute it, but for mentions", "mute-mentions", () => ({ notifications: "mentions" })),
     ]);
   };
 

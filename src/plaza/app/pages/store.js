@@ -58,9 +58,12 @@ export class ChatStore extends EventTarget {
     return [...this.conversations.values()].sort((a, b) => (place(a) < place(b) ? 1 : -1));
   }
 
-  /** Muted conversations count only where they name the reader. */
+  /** Muted conversations count not at all, or where they name the reader: as was chosen. */
   get totalUnread() {
-    return this.#badges.total((id) => !isMuted(this.conversations.get(id)));
+    return this.#badges.total((id) => {
+      const conversation = this.conversations.get(id);
+      return isMuted(conversation) ? conversation.my.notifications : "all";
+    });
   }
 
   badgeOf = (id) => this.#badges.of(id);
