@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from playwright.async_api import Locator, Route, expect
-from sqlalchemy import text
 
+from plaza.identity import ProfileService
+from plaza.identity.schemas import ProfilePatch
+from plaza.identity.service import WaitlistService
 from tests.browser.conftest import DESKTOP, PHONE, OpenWindow
-from tests.browser.test_account import MAIL, account_of, breaks_no_rule
+from tests.browser.test_account import MAIL, account_of, breaks_no_rule, log_out
 from tests.browser.window import Window
 from tests.identity.builders import PASSWORD, a_person
 from tests.support.stage import Stage
@@ -58,20 +62,64 @@ async def test_a_section_that_cannot_be_read_says_so_and_is_read_once_more(
     await expect(nora.part("sessions-list").get_by_role("listitem")).to_have_count(2)
 
 
-async def test_who_waits_sees_the_own_profile_and_why_not_the_rest(plaza: Stage, open_window: OpenWindow) -> None:
-    await a_person(plaza, MAIL, name="Nora")
-    waiting = "update identity_user set status = 'waitlisted', waitlisted_until = :until"
-    async with plaza.runtime.db.engine.begin() as connection:
-        await connection.execute(text(waiting), {"until": plaza.clock.now().replace(year=2999)})
-    nora = await open_window("/account")
-    nora.watch.expect("403 ")
-    await nora.log_in(MAIL, PASSWORD)
+BEYOND_THE_PROFILE = ("contacts", "ways", "factor", "sessions", "keys", "data")
+
+
+async def shows_the_wait(nora: Window) -> None:
+    """Nothing but the profile; no window complains, so nothing was refused either."""
+    await expect(nora.part("waiting")).to_contain_text("You are on the waitlist")
     await expect(nora.part("profile-name")).to_have_value("Nora")
-    await expect(nora.part("sessions-list").get_by_role("listitem")).to_have_count(2)
-    for section in ("factor", "keys"):
-        await expect(unread(nora, section)).to_contain_text("waitlist")
-    for section in ("profile", "privacy", "contacts", "sessions"):
-        await expect(unread(nora, section)).to_have_count(0)
+    for section in BEYOND_THE_PROFILE:
+        await expect(nora.part(section)).to_be_hidden()
+    await expect(nora.part("unread")).to_have_count(0)
+
+
+@pytest.mark.parametrize(("view", "scheme"), [(DESKTOP, "light"), (PHONE, "dark")], ids=["desktop", "phone"])
+async def test_who_waits_has_their_profile_until_it_is_their_turn(
+    plaza: Stage, open_window: OpenWindow, monkeypatch: pytest.MonkeyPatch, view: dict[str, Any], scheme: str
+) -> None:
+    monkeypatch.setattr(plaza[WaitlistService], "settings", replace(plaza[WaitlistService].settings, waitlist=True))
+    nora = await account_of(plaza, open_window, **view, color_scheme=scheme)
+    nora.watch.expect("401 .*/api/v1/auth/")  # the tokens from before the wait
+    await expect(nora.part("waiting")).to_be_hidden()
+    await nora.part("profile-username").fill("nora")
+    await nora.part("profile-submit").click()
+    await expect(nora.part("account-notice")).to_have_text("Your profile is saved.")
+    await shows_the_wait(nora)
+    await breaks_no_rule(nora)
+    await nora.part("privacy-discoverable").uncheck()
+    await nora.part("privacy-submit").click()
+    await expect(nora.part("account-notice")).to_have_text("Your privacy settings are saved.")
+
+    await nora.page.goto("/")
+    await nora.page.wait_for_url("**/account")
+    await shows_the_wait(nora)
+    await log_out(nora)
+    await nora.log_in(MAIL, PASSWORD)
+    await shows_the_wait(nora)
+
+    plaza.clock.advance(timedelta(hours=4))
+    (await plaza[WaitlistService].sweep()).unwrap()
+    await nora.part("profile-submit").click()
+    for section in BEYOND_THE_PROFILE:
+        await expect(nora.part(section)).to_be_visible()
+    await expect(nora.part("contact-email")).to_have_text(MAIL)
+    await nora.page.goto("/")
+    await nora.is_online()
+
+
+async def test_a_conversation_gives_way_to_the_wait(
+    plaza: Stage, open_window: OpenWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plaza[WaitlistService], "settings", replace(plaza[WaitlistService].settings, waitlist=True))
+    person = await a_person(plaza, MAIL, name="Nora")
+    nora = await open_window()
+    nora.watch.expect("40[13] .*/api/v1/")
+    await nora.log_in(MAIL, PASSWORD)
+    await nora.is_online()
+    (await plaza[ProfileService].change_profile(person.actor, ProfilePatch(username="nora"))).unwrap()
+    await nora.page.wait_for_url("**/account")
+    await shows_the_wait(nora)
 
 
 async def test_people_decide_who_finds_them_and_who_adds_them_to_groups(plaza: Stage, open_window: OpenWindow) -> None:

@@ -85,25 +85,46 @@ async def test_the_first_complete_profile_begins_a_random_wait(place: Stage) -> 
     assert len(waits) > 10
 
 
-async def test_meanwhile_only_the_own_account_is_open(place: Stage) -> None:
+async def test_meanwhile_only_the_own_profile_is_open(place: Stage) -> None:
     ada = await somebody(place, "ada")
     assert await code_for(place, ada, "/api/v1/chat/conversations") == ""
     await complete(place, ada, "ada")
-    assert await code_for(place, ada, "/api/v1/auth/user") == "TOKEN_STALE"
+    assert await code_for(place, ada, "/api/v1/auth/profile") == "TOKEN_STALE"
     ada = await refreshed(place, ada)
-    for path in ("/api/v1/auth/user", "/api/v1/auth/profile", "/api/v1/auth/sessions"):
-        assert await code_for(place, ada, path) == "", path
+    assert ada.pair.user.status == "waitlisted"
+    assert await code_for(place, ada, "/api/v1/auth/profile") == ""
+    http = place.client(ada.pair.access_token)
+    assert (await http.patch("/api/v1/auth/profile", json={"bio": "Patient."})).json()["bio"] == "Patient."
     for method, path in (
         ("GET", "/api/v1/chat/conversations"),
         ("POST", "/api/v1/chat/conversations"),
+        ("GET", "/api/v1/auth/user"),
+        ("PATCH", "/api/v1/auth/user"),
+        ("DELETE", "/api/v1/auth/user"),
+        ("GET", "/api/v1/auth/ways-in"),
+        ("GET", "/api/v1/auth/sessions"),
+        ("POST", "/api/v1/auth/logout-all"),
+        ("POST", "/api/v1/auth/deactivate"),
+        ("POST", "/api/v1/auth/exports"),
         ("GET", f"/api/v1/auth/users/{ada.id}"),
         ("POST", "/api/v1/auth/users/lookup"),
         ("POST", "/api/v1/auth/ws-ticket"),
     ):
         assert await code_for(place, ada, path, method) == "WAITLISTED", path
-    me = (await place.client(ada.pair.access_token).get("/api/v1/auth/user")).json()
-    assert me["status"] == "waitlisted"
+
+
+async def test_who_waits_logs_in_and_out(place: Stage) -> None:
+    """Logging out is no access to anything, and a session that cannot be ended would be a danger."""
+    ada = await somebody(place, "ada")
+    await complete(place, ada, "ada")
+    again = await logged_in_again(place, ada.id, ada.email)
+    ada = await refreshed(place, ada)
     assert (await place.client(ada.pair.access_token).post("/api/v1/auth/logout")).status_code == 204
+    assert await code_for(place, ada, "/api/v1/auth/profile") == "UNAUTHENTICATED"
+    assert await code_for(place, again, "/api/v1/auth/profile") == ""
+    by_refresh_token = {"refresh_token": again.refresh_token}
+    assert (await place.client().post("/api/v1/auth/logout", json=by_refresh_token)).status_code == 204
+    assert await code_for(place, again, "/api/v1/auth/profile") == "UNAUTHENTICATED"
 
 
 async def test_nobody_else_can_tell(place: Stage) -> None:

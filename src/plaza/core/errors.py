@@ -56,7 +56,7 @@ class MfaEnrolmentRequired(DomainError):
 
 
 class Waitlisted(DomainError):
-    """You are on the waitlist: until it is your turn only what is your own is open: profile, sessions, export, leaving."""
+    """You are on the waitlist: until it is your turn only your own profile is open."""
 
     code, status = "WAITLISTED", 403
 

@@ -12,8 +12,10 @@ export function mountProfile({ api, notice, show }) {
     form.elements.bio.value = profile.bio;
   };
   onSubmit("profile-form", async ({ display_name, username, bio }) => {
-    fill(await api.mine("PATCH", "profile", { display_name, username: username || null, bio }));
-    show(await api.mine("GET", "user"));
+    const profile = await api.mine("PATCH", "profile", { display_name, username: username || null, bio });
+    fill(profile);
+    if (!api.user.username && profile.username) await api.renew(); // the first username may have begun the wait
+    show({ ...api.user, display_name: profile.display_name, username: profile.username });
     notice("Your profile is saved.");
   });
   reading(form, "Your profile", async () => fill(await api.mine("GET", "profile")));

@@ -5,7 +5,7 @@ import { mountData } from "./account-data.js";
 import { mountPrivacy, mountProfile } from "./account-profile.js";
 import { mountSecurity } from "./account-security.js";
 import { mountKeys, mountSessions } from "./account-sessions.js";
-import { Api } from "./api.js";
+import { Api, isWaiting } from "./api.js";
 import { mountAuth, PROVIDER_REFUSALS, takeLink } from "./auth.js";
 import { announce, byId, paintAvatar } from "./dom.js";
 import { Guard } from "./guard.js";
@@ -15,7 +15,7 @@ const demoPeople = api.demo();
 const providers = api.providers();
 let auth = null;
 let guard = null;
-let mounted = false;
+let page = null;
 
 function showScreen(name) {
   for (const screen of ["start", "auth", "account"]) byId(`screen-${screen}`).hidden = screen !== name;
@@ -51,19 +51,16 @@ function newsOf(link) {
 }
 
 /** Who has just logged in on this page may be somebody else than before: everything is read anew. */
-async function enter(user) {
-  show(user);
-  showScreen("account");
-  if (mounted) {
+function enter(user) {
+  if (page !== null) {
     location.reload();
     return;
   }
-  mounted = true;
-  const page = { api, guard, notice, show };
-  page.sessionsChanged = mountSessions(page);
-  for (const mount of [mountProfile, mountPrivacy, mountContacts, mountSecurity, mountKeys, mountData]) {
-    mount(page, await providers);
-  }
+  page = { api, guard, notice, show };
+  show(user);
+  showScreen("account");
+  for (const mount of [mountProfile, mountPrivacy]) mount(page);
+  api.addEventListener("waitlisted", () => showWait(true));
   byId("logout").addEventListener("click", async () => {
     await api.logout().catch(() => {}); // out of reach or over already: it ends here in any case
     leave("You are logged out.");
@@ -77,12 +74,22 @@ function leave(reason) {
   auth.open(reason);
 }
 
-/** What the header says of the person. */
+/** What the header says of the person, and whether they wait. */
 function show(user) {
+  showWait(isWaiting(user));
   const name = user.display_name || user.username || user.email || user.phone;
   paintAvatar(byId("me-avatar"), { name });
   byId("me-name").textContent = name;
   byId("me-contact").textContent = [user.email, user.phone].filter(Boolean).join(" · ");
+}
+
+/** Who waits has nothing but their profile. The rest is mounted when it is shown first. */
+async function showWait(waits) {
+  byId("waiting").hidden = !waits;
+  byId("account-rest").hidden = waits;
+  if (waits || page.sessionsChanged !== undefined) return;
+  page.sessionsChanged = mountSessions(page);
+  for (const mount of [mountContacts, mountSecurity, mountKeys, mountData]) mount(page, await providers);
 }
 
 function notice(text) {

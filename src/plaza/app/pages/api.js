@@ -24,10 +24,14 @@ export class SessionEnded extends ApiError {
   }
 }
 
+/** Only the own profile is open to them. */
+export const isWaiting = (user) => user.status === "waitlisted";
+
 /**
  * The access token is kept in memory only. The refresh token lives in the HttpOnly cookie, which all windows of
  * the browser share; with `separate` it is held in memory instead and no cookie is sent or taken, so that one
- * window can be another person. Fires `ended` (detail: the reason to show) when a session that was open is over.
+ * window can be another person. Fires `ended` (detail: the reason to show) when a session that was open is over, and
+ * `waitlisted` when the person turns out to be on the waitlist.
  */
 export class Api extends EventTarget {
   user = null;
@@ -197,6 +201,7 @@ export class Api extends EventTarget {
     this.#ahead = (Date.parse(response.headers.get("Date")) || Date.now()) - Date.now();
     const answer = await response.json().catch(() => null);
     if (response.ok) return answer;
+    if (answer?.code === "WAITLISTED") this.dispatchEvent(new Event("waitlisted"));
     throw new ApiError({
       status: response.status,
       code: answer?.code ?? "UNKNOWN",

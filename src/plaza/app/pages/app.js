@@ -1,6 +1,6 @@
 // Where the page begins: restores the session, shows one screen, and wires the logged-in parts together.
 
-import { Api } from "./api.js";
+import { Api, isWaiting } from "./api.js";
 import { mountAuth, takeLink } from "./auth.js";
 import { Blocks } from "./blocks.js";
 import { chatApi } from "./chat-api.js";
@@ -42,7 +42,8 @@ const START_RETRY_MS = 2_000;
 const START_RETRY_MOST_MS = 30_000;
 
 /** `/?separate` is a window of its own, whose person is not the one of the browser's other windows. */
-const api = new Api({ separate: new URLSearchParams(location.search).has("separate") });
+const isSeparate = new URLSearchParams(location.search).has("separate");
+const api = new Api({ separate: isSeparate });
 const demoPeople = api.demo();
 const providers = api.providers();
 let auth = null;
@@ -81,7 +82,22 @@ async function restore() {
   }
 }
 
+/** Who waits has only their profile, which is on the account page. A window of its own has no session there. */
+function wait() {
+  if (!isSeparate) {
+    location.replace("/account");
+    return;
+  }
+  leave();
+  api.forget();
+  auth.open("You are on the waitlist: please come back in a few hours.");
+}
+
 function enter(user) {
+  if (isWaiting(user)) {
+    wait();
+    return;
+  }
   const name = user.display_name || user.username || user.email || user.phone;
   const me = { id: user.id, name, email: user.email, phone: user.phone };
   const lifetime = new AbortController();
@@ -149,6 +165,7 @@ function enter(user) {
     auth.open(notice);
   };
   api.addEventListener("ended", ({ detail }) => leave(detail), { signal });
+  api.addEventListener("waitlisted", wait, { signal });
   connection.addEventListener("ended", ({ detail }) => leave(detail), { signal });
   connection.start();
 }

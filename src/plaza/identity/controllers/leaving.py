@@ -9,7 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
 from plaza.core.actor import Actor
-from plaza.core.http import CREDENTIALS, STEP_UP, WHILE_WAITLISTED, limited
+from plaza.core.http import CREDENTIALS, STEP_UP, limited
 from plaza.identity.controllers.parts import PREFIX
 from plaza.identity.schemas import DeactivateInput, ExportView
 from plaza.identity.service import ExportService, LeavingService
@@ -18,7 +18,7 @@ from plaza.identity.service import ExportService, LeavingService
 class LeavingController(Controller):
     path = PREFIX
     tags = ("leaving",)
-    opt = {**CREDENTIALS, **WHILE_WAITLISTED}
+    opt = CREDENTIALS
     leaving: LeavingService
     exports: ExportService
 

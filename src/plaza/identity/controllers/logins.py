@@ -10,7 +10,7 @@ from litestar.params import FromQuery, JSONBody
 
 from plaza.core.actor import Actor
 from plaza.core.errors import Unauthenticated
-from plaza.core.http import CREDENTIALS, NOT_IDEMPOTENT, WHILE_WAITLISTED, Client, behind, limited
+from plaza.core.http import CREDENTIALS, NOT_IDEMPOTENT, Client, behind, limited
 from plaza.identity.controllers.parts import COOKIE, PREFIX, TOKENS, TokenController, origin_of
 from plaza.identity.schemas import (
     LoginInput,
@@ -68,12 +68,12 @@ class LoginController(TokenController):
     async def logout(
         self, request: Request[Any, Any, Any], data: JSONBody[RefreshInput], caller: NamedDependency[Actor | None]
     ) -> Response[None]:
-        """Ends the session of the access token, of the refresh token, or of the cookie."""
+        """Ends the session of the access token, of the refresh token, or of the cookie; for those on the waitlist, too."""
         token = data.refresh_token or request.cookies.get(COOKIE)
         (await self.sessions.logout(caller, token)).unwrap()
         return self.without_cookie()
 
-    @post("/logout-all", status_code=204, opt={**CREDENTIALS, **NOT_IDEMPOTENT, **WHILE_WAITLISTED})
+    @post("/logout-all", status_code=204, opt={**CREDENTIALS, **NOT_IDEMPOTENT})
     async def logout_all(self, actor: NamedDependency[Actor]) -> Response[None]:
         (await self.sessions.logout_all(actor)).unwrap()
         return self.without_cookie()

@@ -10,7 +10,7 @@ from litestar.params import FromPath, JSONBody
 
 from plaza.core.actor import Actor
 from plaza.core.db import Page, PageRequest
-from plaza.core.http import CREDENTIALS, WHILE_WAITLISTED
+from plaza.core.http import CREDENTIALS
 from plaza.domain_events.identity import SessionId
 from plaza.identity.controllers.parts import PREFIX
 from plaza.identity.schemas import (
@@ -25,7 +25,7 @@ from plaza.identity.service import (
 class SessionController(Controller):
     path = f"{PREFIX}/sessions"
     tags = ("sessions",)
-    opt = {**CREDENTIALS, **WHILE_WAITLISTED}
+    opt = CREDENTIALS
     sessions: SessionService
 
     @get("/")

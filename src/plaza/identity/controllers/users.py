@@ -37,20 +37,20 @@ class UserController(Controller):
     leaving: LeavingService
     ways: WaysIn
 
-    @get("/user", opt=WHILE_WAITLISTED)
+    @get("/user")
     async def me(self, actor: NamedDependency[Actor]) -> UserView:
         return (await self.profiles.me(actor)).unwrap()
 
-    @patch("/user", opt=WHILE_WAITLISTED)
+    @patch("/user")
     async def change_me(self, actor: NamedDependency[Actor], data: JSONBody[UserPatch]) -> UserView:
         return (await self.profiles.change_user(actor, data)).unwrap()
 
-    @delete("/user", status_code=202, opt={**STEP_UP, **WHILE_WAITLISTED})
+    @delete("/user", status_code=202, opt=STEP_UP)
     async def delete_account(self, actor: NamedDependency[Actor], erase_texts: FromQuery[bool] = False) -> ErasureView:
         """Closes the account at once and for good, and erases the person everywhere. With `erase_texts` also what they wrote to others."""
         return (await self.leaving.delete(actor, erase_texts=erase_texts)).unwrap()
 
-    @get("/ways-in", opt={**CREDENTIALS, **WHILE_WAITLISTED})
+    @get("/ways-in", opt=CREDENTIALS)
     async def ways_in(self, actor: NamedDependency[Actor]) -> Page[WayView]:
         """What lets the person in, and so what proves anew that it is them. All of it on one page."""
         return (await self.ways.mine(actor)).unwrap()

@@ -2,7 +2,8 @@
 
     active --first username--> waitlisted --random 3.5 to 4 h, then the first request or the sweep--> active
 
-Meanwhile everything but the own account is WAITLISTED, sockets too. Nobody else can tell: their cards and answers are anybody's.
+Meanwhile everything but the own profile is WAITLISTED, sockets too; what needs no access token (login, refresh, logout) is as ever. Nobody
+else can tell: their cards and answers are anybody's.
 """
 
 from __future__ import annotations
