@@ -91,7 +91,7 @@ async def test_a_mail_server_that_is_away_delays_and_loses_nothing(
     async with server.running():
         url = f"smtp://127.0.0.1:{server.port}"
     (await jobs.parts[Mailer].mail(10)).unwrap()
-    worker = start_worker(jobs_database_url, redis_url, CONTEXTS, smtp_url=url)
+    worker = start_worker(jobs_database_url, redis_url, CONTEXTS, smtp_url=url, haste=10)
     await eventually(
         lambda: table.rows("select 1 from core_job where handler = 'notifications.deliver' having min(failures) > 0")
     )

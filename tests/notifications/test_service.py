@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from plaza.core.db import Database
 from plaza.core.errors import NotFound
-from plaza.core.jobs import Jobs
+from plaza.core.jobs import Jobs, JobService
 from plaza.core.jobs.store import JobStore
 from plaza.core.result import Failure, ServiceResult, failure, success
 from plaza.core.service import Service, command
@@ -41,6 +42,18 @@ def shop(jobs: Jobs, service: NotificationService) -> Shop:
 
 async def sent(rows: Rows) -> bool:
     return not await rows("select 1 from notifications_delivery where state = 'queued'")
+
+
+async def first(rows: Rows, statement: str, **parameters: Any) -> Any:
+    """The first row, once there is one."""
+    found: list[Any] = []
+
+    async def look() -> bool:
+        found[:] = await rows(statement, **parameters)
+        return bool(found)
+
+    await eventually(look)
+    return found[0]
 
 
 async def test_it_goes_out_if_and_only_if_the_caller_commits(
@@ -164,6 +177,38 @@ async def test_what_cannot_be_rendered_is_kept_for_another_try(
     (delivery,) = await rows("select state, data from notifications_delivery")
     assert delivery.state == "queued"
     assert delivery.data is not None
+
+
+async def test_what_three_tries_could_not_send_staff_send_later(
+    jobs: Jobs, shop: Shop, service: NotificationService, rows: Rows, clock: ManualClock
+) -> None:
+    """The second try is after a mail server's restart, the third after its greylisting and before a code of ten minutes ends."""
+
+    class Greylisting:
+        tries = 0
+
+        async def send(self, mail: Mail) -> str:
+            self.tries += 1
+            raise ConnectionResetError("450 4.2.1 greylisted")
+
+    working_mail, greylisting = service.mail, Greylisting()
+    service.mail, began = greylisting, clock.now()
+    (await shop.sell("123456")).unwrap()
+    async with working(jobs):
+        for earliest_s, latest_s in ((20, 40), (300, 600)):
+            waiting = "select run_at from core_job where failures > 0 and run_at > :now"
+            again_at = (await first(rows, waiting, now=clock.now())).run_at
+            assert earliest_s < (again_at - began).total_seconds() < latest_s
+            clock.advance(again_at - clock.now())
+        dead = await first(rows, "select id, error from core_job where state = 'dead'")
+        assert (greylisting.tries, dead.error) == (3, "ConnectionResetError: 450 4.2.1 greylisted")
+
+        service.mail = working_mail
+        clock.advance(timedelta(days=1))
+        (await jobs.parts[JobService].retry(dead.id)).unwrap()
+        await eventually(lambda: sent(rows))
+    (item,) = (await service.outbox()).unwrap().items
+    assert item.body == "Hello Ada, your code is 123456.\n"
 
 
 async def test_a_refused_mailbox_ends_the_delivery_and_its_job(

@@ -38,28 +38,31 @@ from plaza.identity.service import (
     WaitlistService,
 )
 
+# Of those that find out whom a mail or a text is for, and what it says. Sending it is a job of notifications, with tries of its own.
+MAIL_TRIES = 3
 
-@job(queue="mail", outside=True)
+
+@job(queue="mail", attempts=MAIL_TRIES, outside=True)
 async def start_registration(payload: StartRegistration, registrations: RegistrationService) -> ServiceResult[None]:
     return await registrations.start(payload)
 
 
-@job(queue="mail", outside=True)
+@job(queue="mail", attempts=MAIL_TRIES, outside=True)
 async def resend_code(payload: ResendCode, registrations: RegistrationService) -> ServiceResult[None]:
     return await registrations.resend_code(payload)
 
 
-@job(queue="mail", outside=True)
+@job(queue="mail", attempts=MAIL_TRIES, outside=True)
 async def send_phone_code(payload: SendPhoneCode, phones: PhoneService) -> ServiceResult[None]:
     return await phones.deliver_code(payload)
 
 
-@job(queue="mail", outside=True)
+@job(queue="mail", attempts=MAIL_TRIES, outside=True)
 async def text_notice(payload: TextNotice, notices: SecurityNotices) -> ServiceResult[None]:
     return await notices.deliver_text(payload)
 
 
-@job(queue="mail", outside=True)
+@job(queue="mail", attempts=MAIL_TRIES, outside=True)
 async def send_password_reset(payload: SendPasswordReset, passwords: PasswordService) -> ServiceResult[None]:
     return await passwords.send_reset(payload)
 
@@ -84,12 +87,12 @@ async def purge_exports(exports: ExportService) -> ServiceResult[None]:
     return await exports.purge()
 
 
-@job(queue="mail")
+@job(queue="mail", attempts=MAIL_TRIES)
 async def send_magic_link(payload: SendMagicLink, magic_links: MagicLinkService) -> ServiceResult[None]:
     return await magic_links.send(payload)
 
 
-@job(queue="mail", outside=True)
+@job(queue="mail", attempts=MAIL_TRIES, outside=True)
 async def send_email_change_code(payload: SendEmailChangeCode, changes: EmailChangeService) -> ServiceResult[None]:
     return await changes.send_code(payload)
 

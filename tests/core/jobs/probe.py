@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import text
@@ -13,7 +13,7 @@ from plaza.core.composition import Context
 from plaza.core.correlation import causation_id, correlation_id
 from plaza.core.crypto import Sealed
 from plaza.core.db import Database
-from plaza.core.errors import NotFound, Unavailable
+from plaza.core.errors import NotFound, RateLimited, Unavailable
 from plaza.core.ids import uuid7
 from plaza.core.jobs import cron, handles, job
 from plaza.core.messages import DomainEvent, JobPayload
@@ -40,6 +40,12 @@ class Journey(JobPayload, frozen=True, kw_only=True, tag="probe.journey"):
     fails: str = ""
 
 
+class Patient(JobPayload, frozen=True, kw_only=True, tag="probe.patient"):
+    """Its handler says how long it waits between its tries."""
+
+    value: str
+
+
 class Careless(JobPayload, frozen=True, kw_only=True, tag="probe.careless"):
     """Its handler calls two commands."""
 
@@ -57,7 +63,10 @@ class Happened(DomainEvent, frozen=True, kw_only=True, tag="probe.happened"):
 
 
 class ProbeService(Service):
-    """`gate`, where set, holds `write` open inside its transaction; `trouble` are refusals by name, taken one by one."""
+    """`gate`, where set, holds `write` open inside its transaction; `broken` are failures by value, taken one by one: those of "lost x"
+
+    are of the connection to PostgreSQL.
+    """
 
     def __init__(self, db: Database) -> None:
         super().__init__(db)
@@ -72,7 +81,7 @@ class ProbeService(Service):
             {"name": name, "value": value, "cause": f"{correlation_id()} {causation_id()}"},
         )
 
-    @command(NotFound, Unavailable)
+    @command(NotFound, RateLimited, Unavailable)
     async def write(self, name: str, value: str, fails: str = "") -> ServiceResult[UUID]:
         await self.effect(name, value)
         self.entered.set()
@@ -82,9 +91,14 @@ class ProbeService(Service):
         if self.broken.get(value, 0) > 0:
             self.broken[value] -= 1
             raise RuntimeError(f"broke on {value}")
+        if self.broken.get(f"lost {value}", 0) > 0:
+            self.broken[f"lost {value}"] -= 1
+            await self.db.session.execute(text("select pg_terminate_backend(pg_backend_pid())"))
         if fails == "refused":
             return failure(NotFound())
         if fails == "later":
+            return failure(RateLimited(retry_after=90))
+        if fails == "away":
             return failure(Unavailable(retry_after=90))
         return success(uuid7())
 
@@ -131,6 +145,11 @@ async def journey(payload: Journey, probe: ProbeService) -> ServiceResult[UUID]:
     return await probe.travel(payload.value)
 
 
+@job(pauses=(timedelta(minutes=1), timedelta(minutes=10)))
+async def patient(payload: Patient, probe: ProbeService) -> ServiceResult[UUID]:
+    return await probe.write("patient", payload.value)
+
+
 @job(attempts=1)
 async def careless(_: Careless, probe: ProbeService) -> ServiceResult[UUID]:
     await probe.write("first", "careless")
@@ -160,7 +179,7 @@ async def tidy(probe: ProbeService) -> ServiceResult[UUID]:
 context = Context(
     name="probe",
     services=(ProbeService,),
-    jobs=(note, journey, careless, idle),
+    jobs=(note, journey, patient, careless, idle),
     event_handlers=(count, tell),
     crons=(tidy,),
 )

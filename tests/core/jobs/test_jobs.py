@@ -10,6 +10,7 @@ import pytest
 
 from plaza.core.correlation import correlated
 from plaza.core.crypto import Vault
+from plaza.core.db import Database
 from plaza.core.jobs import Jobs, NoHandler
 from plaza.core.messages import JobPayload
 from tests.support.clock import ManualClock
@@ -17,7 +18,7 @@ from tests.support.jobs import working
 from tests.support.waiting import eventually
 
 from .conftest import Table
-from .probe import Careless, Happened, Idle, Journey, Note, ProbeService
+from .probe import Careless, Happened, Idle, Journey, Note, Patient, ProbeService
 
 
 async def test_a_job_is_done_once_and_only_if_its_transaction_committed(
@@ -107,6 +108,55 @@ async def test_an_exception_is_tried_again_with_growing_pauses_and_then_given_up
     row = await table.one("probe.note")
     assert row.error == "RuntimeError", "of a job that carries secrets nothing more is told"
     assert await table.effects() == []
+
+
+async def test_declared_pauses_stand_between_the_tries(
+    jobs: Jobs, probe: ProbeService, table: Table, clock: ManualClock
+) -> None:
+    probe.broken["x"] = 99
+    await probe.request(Patient(value="x"))
+    async with working(jobs):
+        for failures, pause_s in ((1, 60), (2, 600)):
+            await eventually(lambda failures=failures: _failures(table, failures))  # type: ignore[misc]
+            waits = ((await table.one("probe.patient")).run_at - clock.now()).total_seconds()
+            assert 0.75 * pause_s <= waits <= 1.25 * pause_s
+            clock.advance(timedelta(seconds=waits))
+        await table.reached("dead")
+    assert (await table.one("probe.patient")).attempt == 3
+
+
+async def test_a_try_without_redis_does_not_count(
+    jobs: Jobs, probe: ProbeService, table: Table, clock: ManualClock
+) -> None:
+    """Of the three that the job has."""
+    await probe.request(Note(value="x", fails="away"))
+    async with working(jobs):
+        for attempt in range(1, 8):
+            await eventually(lambda attempt=attempt: _postponed(table, attempt))  # type: ignore[misc]
+            row = await table.one("probe.note")
+            assert (row.error, row.run_at) == ("UNAVAILABLE", clock.now() + timedelta(seconds=90))
+            clock.advance(timedelta(seconds=91))
+    row = await table.one("probe.note")
+    assert (row.state, row.failures) == ("queued", 0)
+
+
+@pytest.mark.parametrize("payload", [Note(value="x"), Journey(value="x")], ids=["command", "flow"])
+async def test_a_try_without_postgres_does_not_count(
+    jobs: Jobs, probe: ProbeService, table: Table, clock: ManualClock, payload: JobPayload
+) -> None:
+    """Each try takes as many lost connections as the database bears by itself. Of three tries the sixth succeeds."""
+    probe.broken["lost x"] = 5 * Database.TRIES
+    await probe.request(payload)
+
+    async def is_done() -> bool:
+        clock.advance(timedelta(seconds=20))
+        return await table.states() == ["done"]
+
+    async with working(jobs):
+        await eventually(is_done)
+    row = await table.one(payload.name())
+    assert (row.failures, row.attempt) == (0, 6)
+    assert probe.broken["lost x"] == 0
 
 
 async def test_an_exception_passes(jobs: Jobs, probe: ProbeService, table: Table, clock: ManualClock) -> None:
@@ -219,6 +269,11 @@ async def test_what_nobody_handles_is_refused_when_it_is_written(probe: ProbeSer
 
 async def _failures(table: Table, count: int) -> bool:
     return any(row.failures == count for row in await table.rows("select failures from core_job"))
+
+
+async def _postponed(table: Table, attempt: int) -> bool:
+    found = await table.rows("select 1 from core_job where attempt = :attempt and state = 'queued'", attempt=attempt)
+    return bool(found)
 
 
 async def _is_ready(worker: object) -> bool:

@@ -13,14 +13,14 @@ from plaza.core.clock import Clock
 from plaza.core.db import Database, under
 from plaza.core.jobs import Jobs
 from plaza.core.jobs.relay import Relay
-from plaza.core.jobs.runner import back_off, describe
+from plaza.core.jobs.runner import back_off, describe, jittered
 from plaza.core.jobs.scope import JobScope, LeaseLost
 from plaza.core.jobs.store import MOST_LEASES, JobStore, Lease
 from tests.support.jobs import runner_of, working
 from tests.support.waiting import eventually
 
 from .conftest import Table
-from .probe import Journey, Note, ProbeService
+from .probe import Journey, Note, ProbeService, note, patient
 
 # PostgreSQL's clock measures leases; those that a test wants to have run out are so from the start.
 RUN_OUT_S, LONG_S = -1.0, 3600.0
@@ -197,11 +197,16 @@ async def test_what_outlasts_the_drain_is_cancelled_and_given_back(
     assert (row.state, row.failures) == ("queued", 0)
 
 
-def test_pauses_double_up_to_an_hour_with_jitter() -> None:
-    for failures, expected in ((1, 2), (5, 32), (30, 3600)):
-        pauses = {back_off(failures) for _ in range(50)}
-        assert len(pauses) > 1
-        assert all(0.75 * expected <= each <= 1.25 * expected for each in pauses)
+def test_pauses_double_up_to_an_hour_or_are_those_declared() -> None:
+    assert [back_off(note, failures) for failures in (1, 5, 30)] == [2, 32, 3600]
+    assert [back_off(patient, failures) for failures in (1, 2)] == [60, 600]
+    assert patient.attempts == 3
+
+
+def test_what_failed_together_does_not_return_together() -> None:
+    pauses = {jittered(100) for _ in range(50)}
+    assert len(pauses) > 1
+    assert all(75 <= each <= 125 for each in pauses)
 
 
 async def test_a_dead_letter_shows_no_parameters(jobs: Jobs) -> None:

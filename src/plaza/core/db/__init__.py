@@ -1,7 +1,14 @@
 """PostgreSQL: the ambient transaction, tables' base, repositories, pages, notifications."""
 
 from plaza.core.db.database import Database, DatabaseSettings
-from plaza.core.db.errors import is_lost_server, is_out_of_range, is_overload, is_refused_connection
+from plaza.core.db.errors import (
+    DatabaseAway,
+    is_lost_database,
+    is_lost_server,
+    is_out_of_range,
+    is_overload,
+    is_refused_connection,
+)
 from plaza.core.db.listener import Listener
 from plaza.core.db.models import Base, Timestamped, Versioned, state_column, typed_ids
 from plaza.core.db.pagination import DEFAULT_LIMIT, Cursors, Page, PageRequest
@@ -25,6 +32,7 @@ __all__ = [
     "CommitUnknown",
     "Cursors",
     "Database",
+    "DatabaseAway",
     "DatabaseSettings",
     "DoomedTransaction",
     "Listener",
@@ -38,6 +46,7 @@ __all__ = [
     "Versioned",
     "WrongTask",
     "current_transaction",
+    "is_lost_database",
     "is_lost_server",
     "is_out_of_range",
     "is_overload",

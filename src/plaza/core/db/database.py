@@ -12,11 +12,11 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 import structlog
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.util import greenlet_spawn
 
-from plaza.core.db.errors import DEADLOCK, is_conflict, is_lost_server, is_refusal, sqlstate
+from plaza.core.db.errors import DEADLOCK, DatabaseAway, is_conflict, is_lost_server, is_refusal, sqlstate
 from plaza.core.db.swift import Swift
 from plaza.core.db.transaction import (
     CommitUnknown,
@@ -302,7 +302,7 @@ def _count_retry(error: Exception) -> None:
 
 
 def _engine(url: str, settings: DatabaseSettings, name: str, **options: Any) -> AsyncEngine:
-    return create_async_engine(
+    engine = create_async_engine(
         url,
         **options,
         pool_size=settings.pool_size,
@@ -323,3 +323,15 @@ def _engine(url: str, settings: DatabaseSettings, name: str, **options: Any) -> 
             },
         },
     )
+    event.listen(engine.sync_engine, "do_connect", _connect)
+    return engine
+
+
+def _connect(dialect: Any, _: object, arguments: Sequence[Any], options: Mapping[str, Any]) -> Any:
+    """What is slow is another matter: see `is_overload`."""
+    try:
+        return dialect.connect(*arguments, **options)
+    except TimeoutError:
+        raise
+    except OSError as error:
+        raise DatabaseAway(str(error)) from error

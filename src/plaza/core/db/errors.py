@@ -26,20 +26,30 @@ def is_conflict(error: BaseException) -> bool:
     return isinstance(error, StaleDataError) or sqlstate(error) in _SERIALIZATION
 
 
-def is_lost_server(error: BaseException) -> bool:
-    """The connection is gone, or could not be made."""
+class DatabaseAway(ConnectionError):
+    """No connection to PostgreSQL could be made. The driver's own error does not say whose server it was that did not answer."""
+
+
+def is_lost_database(error: BaseException) -> bool:
+    """The connection to PostgreSQL is gone, or could not be made: for certain, also where other servers are called."""
     for each in _causes(error):
         if isinstance(each, DBAPIError) and each.connection_invalidated:
             return True
-        if isinstance(each, (ConnectionError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError)):
+        if isinstance(each, (DatabaseAway, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError)):
             return True
         if isinstance(each, asyncpg.InterfaceError) and "closed" in str(each):
             return True
         if sqlstate(each).startswith(_LOST):
             return True
-        if isinstance(each, FileNotFoundError) and _is_missing_socket(each):
-            return True
     return False
+
+
+def is_lost_server(error: BaseException) -> bool:
+    """The same, or what looks like it where nobody but PostgreSQL is called."""
+    return is_lost_database(error) or any(
+        isinstance(each, ConnectionError) or (isinstance(each, FileNotFoundError) and _is_missing_socket(each))
+        for each in _causes(error)
+    )
 
 
 def is_refused_connection(error: BaseException) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -66,6 +66,7 @@ class Handler:
     attempts: int
     outside: bool
     timeout: timedelta
+    pauses: tuple[timedelta, ...] = ()
     event: type[DomainEvent] | None = None
     schedule: Schedule | None = None
 
@@ -74,17 +75,30 @@ class Handler:
 
 
 def job(
-    *, queue: str = "default", attempts: int = ATTEMPTS, outside: bool = False, timeout_s: float | None = None
+    *,
+    queue: str = "default",
+    attempts: int = ATTEMPTS,
+    pauses: Sequence[timedelta] = (),
+    outside: bool = False,
+    timeout_s: float | None = None,
 ) -> Callable[[Work], Handler]:
     """The one handler of a payload type: its first parameter's annotation; the others are filled by type.
 
     It calls exactly one command, in whose transaction the job is marked done; or, with `outside=True`, a flow, whose commands are
     steps that a retry does not run again. A refusal ends the job unless it says when to come again (`retry_after`); an exception is
-    tried again, `attempts` times in all. `timeout_s` limits one try.
+    tried again, `attempts` times in all, after pauses that double from two seconds on; or after each of the `pauses`, where they are
+    given in place of `attempts`. A try during which PostgreSQL or Redis was away does not count. `timeout_s` limits one try.
     """
 
     def declare(fn: Work) -> Handler:
-        return Handler(fn=fn, queue=queue, attempts=attempts, outside=outside, timeout=_timeout(timeout_s, outside))
+        return Handler(
+            fn=fn,
+            queue=queue,
+            attempts=1 + len(pauses) if pauses else attempts,
+            pauses=tuple(pauses),
+            outside=outside,
+            timeout=_timeout(timeout_s, outside),
+        )
 
     return declare
 

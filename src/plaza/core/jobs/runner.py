@@ -12,11 +12,15 @@ from typing import Any
 
 import msgspec
 import structlog
+from redis.exceptions import ConnectionError as RedisLost
+from redis.exceptions import TimeoutError as RedisSilent
 from sqlalchemy.exc import DBAPIError
 
 from plaza.core.clock import Clock
 from plaza.core.correlation import correlated
-from plaza.core.db import is_lost_server, under
+from plaza.core.db import is_lost_database, is_lost_server, under
+from plaza.core.errors import Unavailable
+from plaza.core.jobs.declare import Handler
 from plaza.core.jobs.registry import Entry
 from plaza.core.jobs.scope import JobScope, LeaseLost
 from plaza.core.jobs.store import JobStore, Lease
@@ -26,23 +30,32 @@ from plaza.core.telemetry.metrics import JOB_SECONDS, JOBS
 log = structlog.get_logger(__name__)
 
 LONGEST_BACK_OFF_S = 3600.0
+# For a server of ours that is away: such tries have no end, and nothing is lost by asking.
+AWAY_S = (1.0, 2.0, 4.0, 8.0, 16.0)
 ERROR_LENGTH = 500
 
 
-def back_off(failures: int) -> float:
-    """Seconds: 2, 4, 8 ... an hour, each a quarter shorter or longer, so that what failed together does not return together."""
-    return min(2.0**failures, LONGEST_BACK_OFF_S) * random.uniform(0.75, 1.25)  # noqa: S311 - jitter, not a secret
+def back_off(handler: Handler, failures: int) -> float:
+    """Seconds: as the handler has declared, else 2, 4, 8 ... an hour."""
+    if handler.pauses:
+        return handler.pauses[failures - 1].total_seconds()
+    return min(2.0**failures, LONGEST_BACK_OFF_S)
+
+
+def jittered(seconds: float) -> float:
+    """A quarter shorter or longer, so that what failed together does not return together."""
+    return seconds * random.uniform(0.75, 1.25)  # noqa: S311 - jitter, not a secret
 
 
 class Runner:
-    """`services` are each handler's own, by the handler's name. `pause` is how long, in seconds, a job waits after that many failures."""
+    """`services` are each handler's own, by the handler's name. `pause` makes of the seconds that a job should wait those that it does."""
 
     def __init__(
         self,
         store: JobStore,
         clock: Clock,
         services: Mapping[str, Mapping[str, Any]],
-        pause: Callable[[int], float] = back_off,
+        pause: Callable[[float], float] = jittered,
     ) -> None:
         self.store, self.clock, self.services, self.pause = store, clock, services, pause
 
@@ -83,8 +96,9 @@ class Runner:
             told = describe(error, brief=bool(lease.entry.secrets))
             # where another server is away, one line per try is enough
             log.warning("job_failed", error=told, exc_info=None if handler.outside else error)
-            # a lost database is not this job's failure; an outside job may as well have lost its own server
-            return await self._later(lease, told, counted=handler.outside or not is_lost_server(error))
+            if _is_away(error, outside=handler.outside):
+                return await self._not_now(lease, told)
+            return await self._later(lease, told)
         if isinstance(result, Failure):
             return await self._refused(lease, result.error)
         if scope.must_finish:
@@ -99,24 +113,41 @@ class Runner:
         return entry.handler(msgspec.json.decode(lease.payload, type=entry.message), **services)
 
     async def _refused(self, lease: Lease, error: DomainError) -> str:
-        """A refusal is an answer: only one that names a time is asked again."""
+        """A refusal is an answer: only one that names a time is asked again, and what a server of ours cannot answer for now."""
+        if isinstance(error, Unavailable):
+            return await self._not_now(lease, error.code, error.retry_after or 0)
         if error.retry_after is not None:
-            return await self._later(lease, error.code, counted=True, after_s=error.retry_after)
+            return await self._later(lease, error.code, error.retry_after)
         return await self._give_up(lease, error.code)
 
-    async def _later(self, lease: Lease, error: str, *, counted: bool, after_s: float | None = None) -> str:
-        failures = lease.failures + counted
+    async def _later(self, lease: Lease, error: str, after_s: float | None = None) -> str:
+        failures = lease.failures + 1
         if failures >= lease.entry.handler.attempts:
             return await self._give_up(lease, error)
-        delay = timedelta(seconds=self.pause(failures) if after_s is None else after_s)
-        kept = await self.store.postpone(lease, self.clock.now() + delay, error, counted=counted)
-        return "retried" if kept else "lost"
+        wait = self.pause(back_off(lease.entry.handler, failures)) if after_s is None else after_s
+        return await self._postpone(lease, error, wait, counted=True)
+
+    async def _not_now(self, lease: Lease, error: str, after_s: float = 0) -> str:
+        """A server of ours is away, which is not this job's failure."""
+        wait = max(after_s, self.pause(AWAY_S[min(lease.attempt, len(AWAY_S)) - 1]))
+        return await self._postpone(lease, error, wait, counted=False)
+
+    async def _postpone(self, lease: Lease, error: str, seconds: float, *, counted: bool) -> str:
+        at = self.clock.now() + timedelta(seconds=seconds)
+        return "retried" if await self.store.postpone(lease, at, error, counted=counted) else "lost"
 
     async def _give_up(self, lease: Lease, error: str) -> str:
         if not await self.store.give_up(lease, error):
             return "lost"
         log.error("job_dead", error=error)
         return "dead"
+
+
+def _is_away(error: Exception, *, outside: bool) -> bool:
+    """Whether PostgreSQL or Redis was away. An outside job may as well have lost a server of others: what is not certain counts."""
+    if isinstance(error, (RedisLost, RedisSilent)):
+        return True
+    return is_lost_database(error) if outside else is_lost_server(error)
 
 
 def describe(error: Exception, *, brief: bool = False) -> str:

@@ -16,7 +16,7 @@ from plaza.core.jobs.manifest import context as core
 from plaza.core.jobs.outbox import CHANNEL, JobOutbox
 from plaza.core.jobs.registry import Registry
 from plaza.core.jobs.relay import Relay
-from plaza.core.jobs.runner import Runner, back_off
+from plaza.core.jobs.runner import Runner, jittered
 from plaza.core.jobs.service import JobService
 from plaza.core.jobs.settings import JobSettings
 from plaza.core.jobs.store import JobStore
@@ -41,13 +41,10 @@ class Jobs:
 
 
 class JobWorker:
-    """Made before the process' `Listener` runs. `queues` None means all. `pause` is how long, in seconds, a job waits after that many
-
-    failures.
-    """
+    """Made before the process' `Listener` runs. `queues` None means all. `pause`: see `Runner`."""
 
     def __init__(
-        self, jobs: Jobs, *, queues: Collection[str] | None = None, pause: Callable[[int], float] = back_off
+        self, jobs: Jobs, *, queues: Collection[str] | None = None, pause: Callable[[float], float] = jittered
     ) -> None:
         parts, registry = jobs.parts, jobs.registry
         settings, clock = parts[JobSettings], parts[Clock]
