@@ -35,6 +35,7 @@ from plaza.identity.service.refresh_tokens import RefreshTokens
 from plaza.identity.service.registration import RegistrationService
 from plaza.identity.service.relying_party import RelyingParty
 from plaza.identity.service.roles import RoleService
+from plaza.identity.service.session_endings import SessionEndings
 from plaza.identity.service.sessions import SessionService
 from plaza.identity.service.staff import StaffService
 from plaza.identity.service.tickets import TicketService
@@ -85,6 +86,7 @@ __all__ = [
     "RoleWatch",
     "SecurityNotices",
     "SendingPace",
+    "SessionEndings",
     "SessionService",
     "SessionWatch",
     "StaffService",

@@ -5,9 +5,6 @@
        └── in any other case: somebody has a copy, the whole family ends
 
 What opens and ends a session stands in the audit log; that one goes on does not.
-
-A session takes with it those in which its owner acts as somebody else: whoever is logged out is nobody any more. Locked are a person's
-own sessions before those.
 """
 
 from __future__ import annotations
@@ -21,7 +18,7 @@ from uuid import UUID
 import structlog
 from msgspec.structs import replace
 
-from plaza.audit import AuditEntry, AuditService
+from plaza.audit import AuditService
 from plaza.core.actor import Actor
 from plaza.core.clock import Clock
 from plaza.core.db import Cursors, Database, Page, PageRequest
@@ -31,7 +28,7 @@ from plaza.core.result import ServiceResult, failure, success
 from plaza.core.service import Service, command, flow, query
 from plaza.domain_events.identity import SessionId, UserId
 from plaza.identity.errors import SessionNotFound
-from plaza.identity.models import EndReason, Session, User, UserStatus
+from plaza.identity.models import EndReason, Session, User
 from plaza.identity.repository import MfaRepository, RoleRepository, SessionRepository, UserRepository
 from plaza.identity.repository.sessions import AtTheGate, OpenSession
 from plaza.identity.schemas import (
@@ -50,8 +47,8 @@ from plaza.identity.service.contacts import cleaned_line
 from plaza.identity.service.devices import describe_device
 from plaza.identity.service.notices import Change, SecurityNotices
 from plaza.identity.service.refresh_tokens import PresentedToken, RefreshTokens, hash_of
+from plaza.identity.service.session_endings import SessionEndings, session_entry
 from plaza.identity.service.tokens import TokenService
-from plaza.identity.service.watch import SessionWatch, StaleWatch
 
 log = structlog.get_logger(__name__)
 
@@ -69,14 +66,13 @@ class SessionService(Service):
         cursors: Cursors,
         tokens: TokenService,
         refresh_tokens: RefreshTokens,
-        watch: SessionWatch,
-        stale: StaleWatch,
+        endings: SessionEndings,
         notices: SecurityNotices,
         audit: AuditService,
     ) -> None:
         super().__init__(db)
         self.clock, self.settings, self.cursors, self.refresh_tokens = clock, settings, cursors, refresh_tokens
-        self.tokens, self.watch, self.stale, self.notices, self.audit = tokens, watch, stale, notices, audit
+        self.tokens, self.endings, self.notices, self.audit = tokens, endings, notices, audit
         self.sessions, self.users, self.roles = SessionRepository(db), UserRepository(db), RoleRepository(db)
         self.factors = MfaRepository(db)
 
@@ -105,12 +101,12 @@ class SessionService(Service):
         told = {"device": row["device_name"], "methods": list(proof.methods)}
         if kept is not None:
             told["issuer"] = kept.issuer
-        entry = _entry("identity.session_opened", session.session_id, user.id, person, told)
+        entry = session_entry("identity.session_opened", session.session_id, user.id, person, told)
         (await self.audit.record(entry)).unwrap()
         if origin.replaces is not None:
             replaced = await self.sessions.lock_many([origin.replaces])
             ids = [each.id for each in replaced if each.user_id == user.id]
-            await self._end(ids, EndReason.REAUTHENTICATED, person)
+            await self.endings.end(ids, EndReason.REAUTHENTICATED, person)
         return gate, await self._granted(session, refresh_token)
 
     @command(Unauthenticated)
@@ -159,7 +155,7 @@ class SessionService(Service):
         locked = await self.sessions.lock_many(ids)
         if locked:
             owner = Actor(user_id=locked[0].user_id, session_id=locked[0].id)
-            await self._end_with_acting(locked, EndReason.LOGOUT, actor or owner)
+            await self.endings.end_with_acting(locked, EndReason.LOGOUT, actor or owner)
         return success(None)
 
     @command()
@@ -176,10 +172,10 @@ class SessionService(Service):
         user = await self.users.lock(user_id, deleted=True)
         await self.factors.void_challenges(user_id, self.clock.now())
         if user is not None and reason is EndReason.ACCOUNT_DISABLED:
-            await self._outdate(user)
+            await self.endings.outdate(user)
         ids = await self.sessions.lock_of_user(user_id)
-        await self._end_acting([user_id], by)
-        await self._end(ids, reason, by)
+        await self.endings.end_acting([user_id], by)
+        await self.endings.end(ids, reason, by)
         return success(None)
 
     @command()
@@ -187,7 +183,7 @@ class SessionService(Service):
         self, ids: Sequence[SessionId], reason: EndReason, *, by: Actor | None = None
     ) -> ServiceResult[None]:
         """Those in which somebody is somebody else: the caller has looked, and has locked them."""
-        await self._end(ids, reason, by)
+        await self.endings.end(ids, reason, by)
         return success(None)
 
     @command()
@@ -205,8 +201,8 @@ class SessionService(Service):
         await self.users.lock(UserId(actor.user_id))
         await self.factors.void_challenges(UserId(actor.user_id), self.clock.now())
         ids = await self.sessions.lock_of_user(UserId(actor.user_id))
-        await self._end_acting([UserId(actor.user_id)], actor)
-        await self._end([each for each in ids if each != actor.session_id], reason, actor)
+        await self.endings.end_acting([UserId(actor.user_id)], actor)
+        await self.endings.end([each for each in ids if each != actor.session_id], reason, actor)
         return success(None)
 
     @query(InvalidCursor)
@@ -232,13 +228,13 @@ class SessionService(Service):
         before, session.device_name = session.device_name, cleaned_line(name, "name")
         await self.db.session.flush()
         told = {"device": session.device_name}
-        entry = _entry("identity.session_renamed", session.id, session.user_id, actor, told, {"device": before})
+        entry = session_entry("identity.session_renamed", session.id, session.user_id, actor, told, {"device": before})
         (await self.audit.record(entry)).unwrap()
         return success(_view(session, current=session.id == actor.session_id))
 
     @command(SessionNotFound)
     async def end(self, actor: Actor, session_id: SessionId) -> ServiceResult[None]:
-        await self._end_with_acting([await self._own(actor, session_id)], EndReason.ENDED, actor)
+        await self.endings.end_with_acting([await self._own(actor, session_id)], EndReason.ENDED, actor)
         return success(None)
 
     @command(SessionNotFound)
@@ -249,7 +245,7 @@ class SessionService(Service):
         session = await self.sessions.lock(session_id)
         if session is None or session.user_id != user_id or session.revoked_at is not None:
             return failure(SessionNotFound())
-        await self._end_with_acting([session], reason, by)
+        await self.endings.end_with_acting([session], reason, by)
         return success(None)
 
     @flow()
@@ -287,7 +283,7 @@ class SessionService(Service):
                 log.warning("refresh_successor_of_another_secret", session_id=str(session.id))
             return success(await self._grant(user, session, given) if given is not None else None)
         log.warning("refresh_token_reused", session_id=str(session.id), user_id=str(user.id))
-        await self._end_with_acting([session], EndReason.REFRESH_REUSED, None)
+        await self.endings.end_with_acting([session], EndReason.REFRESH_REUSED, None)
         (await self.notices.tell(user.id, Change.REFRESH_REUSED, detail=session.device_name)).unwrap()
         return success(None)
 
@@ -316,47 +312,6 @@ class SessionService(Service):
         if session is None or session.user_id != actor.user_id:
             raise SessionNotFound
         return session
-
-    async def _end_with_acting(self, sessions: Sequence[Session], reason: EndReason, by: Actor | None) -> None:
-        """Locked ones. One in which somebody was somebody else takes nothing with it."""
-        await self._end_acting([each.user_id for each in sessions if each.is_own and each.revoked_at is None], by)
-        await self._end([each.id for each in sessions], reason, by)
-
-    async def _end_acting(self, user_ids: Sequence[UserId], by: Actor | None) -> None:
-        """Those in which these people are somebody else."""
-        if user_ids:
-            await self._end(await self.sessions.lock_impersonations(user_ids), EndReason.IMPERSONATION_OVER, by)
-
-    async def _end(self, ids: Sequence[SessionId], reason: EndReason, by: Actor | None) -> None:
-        """Those of them that are open."""
-        if not ids:
-            return
-        ended = await self.sessions.end(ids, reason, self.clock.now())
-        entries = list[AuditEntry]()
-        for session_id, (user_id, impersonator_id) in ended.items():
-            told: dict[str, Any] = {"reason": reason}
-            if impersonator_id is None:
-                entries.append(_entry("identity.session_ended", session_id, user_id, by, told))
-            else:
-                told["impersonator_id"] = impersonator_id
-                entries.append(_entry("identity.impersonation_ended", session_id, user_id, by, told))
-        (await self.audit.record(*entries)).unwrap()
-
-        async def tell() -> None:
-            self.watch.end(ended)
-            for session_id, (user_id, impersonator_id) in ended.items():
-                if impersonator_id is None:  # no device of the person's, and nothing that they are told of
-                    await self.watch.revoked(user_id, session_id)
-
-        self.db.after_commit(tell)
-
-    async def _outdate(self, user: User) -> None:
-        version = await self.users.outdate(user, self.clock.now())
-
-        async def tell() -> None:
-            self.stale.outdate(user.id, version, user.status is UserStatus.WAITLISTED)
-
-        self.db.after_commit(tell)
 
     async def _grant(self, user: User, session: Session, refresh_token: str | None) -> Grant:
         await self.db.session.flush()
@@ -413,25 +368,6 @@ class SessionService(Service):
             "last_used_at": now,
             "expires_at": now + timedelta(seconds=min(self.settings.refresh_token_s, self.settings.session_s)),
         }
-
-
-def _entry(
-    action: str,
-    session_id: SessionId,
-    user_id: UserId,
-    by: Actor | None,
-    after: dict[str, Any],
-    before: dict[str, Any] | None = None,
-) -> AuditEntry:
-    return AuditEntry(
-        action=action,
-        subject_type="session",
-        subject_id=str(session_id),
-        actor=by,
-        user_id=user_id,
-        before=before,
-        after=after,
-    )
 
 
 def _view(session: Session, *, current: bool) -> SessionView:
