@@ -17,7 +17,7 @@ FRAMES = {
     *("presence.set", "presence.watch", "ping", "ready", "ack", "error", "pong", "subscribed", "message.new"),
     *("message.updated", "message.deleted", "reaction.changed", "pin.changed", "conversation.updated"),
     *("participant.changed", "read.updated", "delivered.updated", "unread", "presence.changed", "sync"),
-    "session.revoked",
+    *("session.revoked", "notification.new"),
 }
 
 

@@ -18,7 +18,12 @@ from tests.support.jobs import compose
 from tests.support.servers import TestServers
 
 TYPES = (
-    NotificationType(name="shop.code", subject="Code for {{ name }}", template="shop/code", channels=("email", "sms")),
+    NotificationType(
+        name="shop.code", subject="Code for {{ name }}", template="shop/code", channels=("email", "sms", "in_app")
+    ),
+    NotificationType(
+        name="shop.sold", subject="Plaza: sold", title="Sold to {{ name }}", template="shop/code", channels=("in_app",)
+    ),
     NotificationType(name="shop.text", template="shop/code", channels=("sms",)),
     NotificationType(name="shop.broken", subject="Broken", template="shop/broken"),
 )
@@ -26,6 +31,7 @@ FILES = {
     "shop/code.txt": "Hello {{ name }}, your code is {{ code }}.",
     "shop/code.html": "<p>Hello {{ name }}, your code is <b>{{ code }}</b>.</p>",
     "shop/code.sms.txt": "{{ code }} is your code.\n",
+    "shop/code.in_app.txt": "Yours is {{ code }}.\n",
     "shop/broken.txt": "{{ nowhere }}",
     "shop/broken.html": "",
     "notifications/mail.html": "<html>{{ subject }}|{{ content }}</html>",

@@ -36,6 +36,12 @@ def test_a_text_message_is_the_text_alone(templates: Templates) -> None:
     assert templates.sms("shop.code", {"code": "<1>"}) == "<1> is your code."
 
 
+def test_in_the_app_a_title_is_one_line_and_nothing_is_escaped(templates: Templates) -> None:
+    data = {"name": "<b>Ada</b>\r\nGrace", "code": "<1>"}
+    assert templates.in_app("shop.code", data) == ("Code for <b>Ada</b> Grace", "Yours is <1>.")
+    assert templates.in_app("shop.sold", data) == ("Sold to <b>Ada</b> Grace", "Yours is <1>.")
+
+
 def test_missing_data_is_an_error_and_not_a_gap(templates: Templates) -> None:
     with pytest.raises(UndefinedError):
         templates.mail("shop.code", {"name": "Ada"})
@@ -50,10 +56,11 @@ def test_missing_data_is_an_error_and_not_a_gap(templates: Templates) -> None:
 )
 def test_every_declared_type_has_the_templates_of_its_channels(declared: NotificationType) -> None:
     templates = Templates([declared], PlazaSettings())
-    endings = {"email": ("txt", "html"), "sms": ("sms.txt",)}
+    endings = {"email": ("txt", "html"), "sms": ("sms.txt",), "in_app": ("in_app.txt",)}
     names = [f"{declared.template}.{ending}" for channel in declared.channels for ending in endings[channel]]
     assert names, "somebody must be able to get it"
     assert declared.subject or "email" not in declared.channels
+    assert declared.title or declared.subject or "in_app" not in declared.channels
     for name in (*names, "notifications/mail.html"):
         assert templates.environment.get_template(name).name == name
 

@@ -3,17 +3,28 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
+from plaza.core.clock import Clock
 from plaza.core.db import Database
 from plaza.core.errors import NotFound
+from plaza.core.ids import uuid7
 from plaza.core.jobs import Jobs, JobService
 from plaza.core.jobs.store import JobStore
+from plaza.core.personal_data import Person
 from plaza.core.result import Failure, ServiceResult, failure, success
-from plaza.core.service import Service, command
-from plaza.notifications import EmailRecipient, NotificationService, SmsRecipient, UnknownNotification
-from plaza.notifications.gateways import DeliveryRefused
-from plaza.notifications.schemas import Mail, TextMessage
+from plaza.core.service import OutsideCallInTransaction, Service, command
+from plaza.domain_events.notifications import NotificationId
+from plaza.notifications import (
+    EmailRecipient,
+    InAppRecipient,
+    NotificationService,
+    SmsRecipient,
+    UnknownNotification,
+)
+from plaza.notifications.gateways import DeliveryRefused, InAppGateway
+from plaza.notifications.schemas import InAppMessage, Mail, NotificationView, TextMessage
 from tests.support.clock import ManualClock
 from tests.support.jobs import runner_of, working
 from tests.support.waiting import eventually
@@ -258,3 +269,88 @@ async def test_undelivered_data_goes_after_days_and_deliveries_after_months(
     clock.advance(timedelta(days=90))
     assert (await service.purge()).unwrap() == 1
     assert await rows("select 1 from notifications_delivery") == []
+
+
+class Devices:
+    """Of the gateway to open sockets; it may die between telling them and saying so."""
+
+    def __init__(self, *, deaths: int = 0) -> None:
+        self.told: list[InAppMessage] = []
+        self.deaths = deaths
+
+    async def send(self, message: InAppMessage) -> str:
+        self.told.append(message)
+        if len(self.told) <= self.deaths:
+            raise ConnectionError
+        return str(message.notification.id)
+
+
+async def test_in_the_app_it_is_sealed_on_its_way_too(jobs: Jobs, service: NotificationService, rows: Rows) -> None:
+    service.in_app = devices = Devices()
+    to = InAppRecipient(user_id=uuid7())
+    id = (await service.notify("shop.sold", to, {"name": "Ada", "code": "654321"})).unwrap()
+    assert "654321" not in str(await rows("select * from notifications_delivery"))
+    async with working(jobs):
+        await eventually(lambda: sent(rows))
+    (delivery,) = await rows("select channel, recipient, data, message_id from notifications_delivery")
+    assert tuple(delivery) == ("in_app", str(to.user_id), None, str(id))
+    shown = NotificationView(
+        id=id, kind="shop.sold", title="Sold to Ada", text="Yours is 654321.", created_at=service.clock.now()
+    )
+    assert devices.told == [InAppMessage(to=to, notification=shown)]
+    assert (await service.outbox()).unwrap().items == []
+
+
+async def test_told_again_after_a_death_it_is_the_same_notification(service: NotificationService, rows: Rows) -> None:
+    service.in_app = devices = Devices(deaths=1)
+    to = InAppRecipient(user_id=uuid7())
+    id = (await service.notify("shop.sold", to, {"name": "Ada", "code": "1"})).unwrap()
+    with pytest.raises(ConnectionError):
+        await service.deliver(id)
+    (await service.deliver(id)).unwrap()
+    (await service.deliver(id)).unwrap()
+    first, second = devices.told
+    assert first == second
+    assert first.notification.id == id
+
+
+async def test_old_news_is_not_told(service: NotificationService, rows: Rows, clock: ManualClock) -> None:
+    service.in_app = devices = Devices()
+    to = InAppRecipient(user_id=uuid7())
+    data = {"name": "Ada", "code": "1"}
+    id = (await service.notify("shop.sold", to, data, good_for=timedelta(minutes=5))).unwrap()
+    clock.advance(timedelta(hours=1))
+    (await service.deliver(id)).unwrap()
+    assert devices.told == []
+    (late,) = await rows("select state, data, error from notifications_delivery")
+    assert tuple(late) == ("failed", None, "too late")
+
+
+async def test_sockets_are_not_spoken_to_inside_a_transaction(jobs: Jobs) -> None:
+    """What is rolled back is told to nobody."""
+    shown = NotificationView(id=NotificationId(uuid7()), kind="", title="", text="", created_at=jobs.parts[Clock].now())
+    message = InAppMessage(to=InAppRecipient(user_id=uuid7()), notification=shown)
+
+    async def body() -> ServiceResult[None]:
+        with pytest.raises(OutsideCallInTransaction):
+            await jobs.parts[InAppGateway].send(message)
+        return success(None)
+
+    (await jobs.parts[Database].run(body)).unwrap()
+
+
+async def test_what_devices_were_told_is_theirs_to_take_along_and_goes_with_them(
+    service: NotificationService, rows: Rows
+) -> None:
+    service.in_app = Devices()
+    ada, grace = uuid7(), uuid7()
+    for each in (ada, grace, ada):
+        to = InAppRecipient(user_id=each)
+        (await service.notify("shop.sold", to, {"name": "Ada", "code": "1"})).unwrap()
+    (messages,) = [piece async for piece in service.export(Person(ada))]
+    exported = [msgspec.json.decode(line) async for line in messages.content]
+    assert [(each["kind"], each["channel"], each["recipient"]) for each in exported] == [
+        ("shop.sold", "in_app", str(ada))
+    ] * 2
+    assert (await service.erase(Person(ada))).unwrap().counts["messages"] == 2
+    assert [row.recipient for row in await rows("select recipient from notifications_delivery")] == [str(grace)]

@@ -7,6 +7,8 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
+from redis.asyncio import Redis
+
 from plaza.core.clock import Clock
 from plaza.core.composition import Context, Parts
 from plaza.core.crypto import Vault
@@ -14,6 +16,7 @@ from plaza.core.db import Cursors, Database, Listener
 from plaza.core.jobs import Jobs, JobSettings, JobWorker
 from plaza.core.jobs.runner import Runner
 from plaza.core.jobs.store import JobStore
+from plaza.core.realtime import Hub, RealtimeSettings
 from plaza.core.settings import PlazaSettings
 
 # Short, so that what a killed worker held comes back soon.
@@ -35,6 +38,7 @@ def compose(
         Vault: vault,
         Cursors: Cursors(vault.key("cursors")),
         PlazaSettings: PlazaSettings(env="test", redis_url=redis_url, drain_s=30),
+        Hub: Hub(Redis.from_url(redis_url), RealtimeSettings()),
         JobSettings: JobSettings(lease_s=LEASE_S, poll_s=0.2),
         **(given or {}),
     }

@@ -3,6 +3,7 @@
 
 What has a seq is an entry of the log and arrives once, in order: `message.new`, `message.updated`, `message.deleted`,
 `reaction.changed` and `pin.changed`. `participant.changed` follows the entry that caused it; the others are passing and may be lost.
+`notification.new` is in plaza.notifications.
 """
 
 from __future__ import annotations

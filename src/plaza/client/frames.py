@@ -112,6 +112,22 @@ class MessageUpdated(Struct, frozen=True, kw_only=True, tag_field="type", tag="m
     message: MessageBody
 
 
+class NotificationNew(Struct, frozen=True, kw_only=True, tag_field="type", tag="notification.new"):
+    """To all devices that the person has open then. It has no seq: who was away is not told later. A repetition has the same id."""
+
+    notification: NotificationView
+
+
+class NotificationView(Struct, frozen=True, kw_only=True):
+    """What a person is shown. `title` is one line, `text` plain; `kind` is for apps that know it."""
+
+    id: UUID
+    kind: str
+    title: str
+    text: str
+    created_at: datetime
+
+
 class ParticipantChanged(Struct, frozen=True, kw_only=True, tag_field="type", tag="participant.changed"):
     """`role` null: no longer part of it. Whoever is removed gets this about himself as the conversation's last frame."""
 
@@ -293,6 +309,7 @@ Told: TypeAlias = (
     | MessageDeleted
     | MessageNew
     | MessageUpdated
+    | NotificationNew
     | ParticipantChanged
     | PinChanged
     | Pong

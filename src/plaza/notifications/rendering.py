@@ -58,6 +58,13 @@ class Templates:
         declared = self.check(kind, "sms")
         return self.environment.get_template(f"{declared.template}.sms.txt").render(data).strip()
 
+    def in_app(self, kind: str, data: Mapping[str, str]) -> tuple[str, str]:
+        """Title and text. Raises UnknownNotification, jinja2.TemplateError."""
+        declared = self.check(kind, "in_app")
+        title = self.environment.from_string(declared.title or declared.subject).render(data)
+        text = self.environment.get_template(f"{declared.template}.in_app.txt").render(data)
+        return " ".join(title.split()), text.strip()
+
 
 def environment(loader: BaseLoader) -> Environment:
     return Environment(

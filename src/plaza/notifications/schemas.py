@@ -8,6 +8,7 @@ from datetime import datetime
 from email.headerregistry import Address
 from typing import Literal, TypeAlias
 from urllib.parse import unquote, urlsplit
+from uuid import UUID
 
 import msgspec
 
@@ -18,20 +19,22 @@ from plaza.domain_events.notifications import NotificationId
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _SID = re.compile(r"[A-Za-z0-9]+")
 
-Channel: TypeAlias = Literal["email", "sms"]
+Channel: TypeAlias = Literal["email", "sms", "in_app"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotificationType:
     """Declared in a context's manifest. `template` is "<context>/<name>": in that context's templates/ lie `<name>.txt` and `<name>.html`
 
-    for mail, `<name>.sms.txt` for text messages, as `channels` say. `subject` (of mail) and the templates are Jinja and see the data
-    that `notify` was given; a name that is not in it is an error. Without `keeps_recipient` it is forgotten whom it went to, once it has.
+    for mail, `<name>.sms.txt` for text messages, `<name>.in_app.txt` for open sockets, as `channels` say. `subject` (of mail), `title`
+    (in the app; the subject where it is empty) and the templates are Jinja and see the data that `notify` was given; a name that is
+    not in it is an error. Without `keeps_recipient` it is forgotten whom it went to, once it has.
     """
 
     name: str
     template: str
     subject: str = ""
+    title: str = ""
     channels: tuple[Channel, ...] = ("email",)
     keeps_recipient: bool = True
 
@@ -59,7 +62,13 @@ class SmsRecipient(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("a phone number is + and 7 to 15 digits")
 
 
-Recipient: TypeAlias = EmailRecipient | SmsRecipient
+class InAppRecipient(msgspec.Struct, frozen=True, kw_only=True):
+    """Whatever this person has open when it is sent: no socket, and nobody is told."""
+
+    user_id: UUID
+
+
+Recipient: TypeAlias = EmailRecipient | SmsRecipient | InAppRecipient
 
 
 class Mail(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +90,23 @@ class TextMessage(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     at: datetime
     good_for_s: int | None = None
+
+
+class NotificationView(View, frozen=True, kw_only=True):
+    """What a person is shown. `title` is one line, `text` plain; `kind` is for apps that know it."""
+
+    id: NotificationId
+    kind: str
+    title: str
+    text: str
+    created_at: datetime
+
+
+class InAppMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """Rendered and ready; lives in memory only."""
+
+    to: InAppRecipient
+    notification: NotificationView
 
 
 class Deliver(JobPayload, frozen=True, kw_only=True, tag="notifications.deliver"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timedelta
+from uuid import UUID
 
 from plaza.core.clock import Clock
 from plaza.core.crypto import Sealed, Vault
@@ -14,7 +15,7 @@ from plaza.core.result import ServiceResult, success
 from plaza.core.service import Service, command, flow, query
 from plaza.core.settings import PlazaSettings
 from plaza.domain_events.notifications import NotificationId
-from plaza.notifications.gateways import DeliveryRefused, MailGateway, NoSmsGateway, SmsGateway
+from plaza.notifications.gateways import DeliveryRefused, InAppGateway, MailGateway, NoSmsGateway, SmsGateway
 from plaza.notifications.models import Delivery
 from plaza.notifications.rendering import Templates
 from plaza.notifications.repository import DeliveryRepository, OutboxRepository, Waiting
@@ -22,9 +23,12 @@ from plaza.notifications.schemas import (
     Channel,
     Deliver,
     EmailRecipient,
+    InAppMessage,
+    InAppRecipient,
     Mail,
     NotificationsSettings,
     NotificationType,
+    NotificationView,
     OutboxItemView,
     OutboxView,
     Recipient,
@@ -46,17 +50,19 @@ class NotificationService(Service):
         types: Sequence[NotificationType],
         mail: MailGateway,
         sms: SmsGateway,
+        in_app: InAppGateway,
         settings: NotificationsSettings,
         plaza: PlazaSettings,
     ) -> None:
         super().__init__(db)
-        self.clock, self.vault, self.mail, self.sms, self.settings = clock, vault, mail, sms, settings
+        self.clock, self.vault, self.settings = clock, vault, settings
+        self.mail, self.sms, self.in_app = mail, sms, in_app
         self.templates = Templates(types, plaza)
         self.deliveries, self.outbox_items = DeliveryRepository(db), OutboxRepository(db)
 
     def can_send(self, channel: Channel) -> bool:
-        """Mail always; text messages where a provider is configured, and in development. What is sent all the same ends as refused."""
-        return channel == "email" or not isinstance(self.sms, NoSmsGateway)
+        """Text messages where a provider is configured, and in development; else always. What is sent all the same ends as refused."""
+        return channel != "sms" or not isinstance(self.sms, NoSmsGateway)
 
     @command()
     async def notify(
@@ -134,13 +140,13 @@ class NotificationService(Service):
         return success(OutboxView(items=items))
 
     async def export(self, person: Person) -> AsyncIterator[Piece]:
-        """What was sent to their contacts, and when; what it said is kept nowhere."""
-        yield lines("messages", self.deliveries.of(person.contacts))
+        """What was sent to their contacts or told to their devices, and when; what it said is kept nowhere."""
+        yield lines("messages", self.deliveries.of(_recipients(person)))
 
     @command()
     async def erase(self, person: Person) -> ServiceResult[Erased]:
         """Also what still waits to be sent."""
-        messages = await self.deliveries.erase(person.contacts, _ERASED_AT_ONCE)
+        messages = await self.deliveries.erase(_recipients(person), _ERASED_AT_ONCE)
         items = await self.outbox_items.erase(person.contacts)
         counts = {"messages": messages, "outbox_items": items}
         return success(Erased(counts, finished=messages < _ERASED_AT_ONCE))
@@ -151,6 +157,11 @@ class NotificationService(Service):
 
     async def _send(self, id: NotificationId, waiting: Waiting) -> str:
         data: dict[str, str] = self.vault.open(Sealed(waiting.data), dict[str, str])
+        if waiting.channel == "in_app":
+            title, words = self.templates.in_app(waiting.kind, data)
+            shown = NotificationView(id=id, kind=waiting.kind, title=title, text=words, created_at=waiting.created_at)
+            recipient = InAppRecipient(user_id=UUID(waiting.recipient))
+            return await self.in_app.send(InAppMessage(to=recipient, notification=shown))
         if waiting.channel == "sms":
             text = self.templates.sms(waiting.kind, data)
             to = SmsRecipient(phone=waiting.recipient)
@@ -175,3 +186,10 @@ def _addressed(to: Recipient) -> tuple[Channel, str, str]:
             return "email", address, name
         case SmsRecipient(phone=phone):
             return "sms", phone, ""
+        case InAppRecipient(user_id=user_id):
+            return "in_app", str(user_id), ""
+
+
+def _recipients(person: Person) -> tuple[str, ...]:
+    """By all channels."""
+    return (*person.contacts, str(person.user_id))

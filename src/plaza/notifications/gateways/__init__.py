@@ -1,18 +1,21 @@
-"""Where messages go: to servers that send them, or in development to a table that a page shows."""
+"""Where messages go: to servers that send them, in development to a table that a page shows, and to open sockets."""
 
 from __future__ import annotations
 
 from plaza.core.db import Database
 from plaza.core.settings import PlazaSettings, SettingsError
+from plaza.notifications.gateways.in_app import HubGateway
 from plaza.notifications.gateways.mail import SmtpGateway
 from plaza.notifications.gateways.outbox import DevelopmentOutbox
-from plaza.notifications.gateways.ports import DeliveryRefused, MailGateway, SmsGateway
+from plaza.notifications.gateways.ports import DeliveryRefused, InAppGateway, MailGateway, SmsGateway
 from plaza.notifications.gateways.sms import NoSmsGateway, TwilioGateway
 from plaza.notifications.schemas import NotificationsSettings
 
 __all__ = [
     "DeliveryRefused",
     "DevelopmentOutbox",
+    "HubGateway",
+    "InAppGateway",
     "MailGateway",
     "NoSmsGateway",
     "SmsGateway",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from plaza.notifications.schemas import Mail, TextMessage
+from plaza.notifications.schemas import InAppMessage, Mail, TextMessage
 
 
 class DeliveryRefused(Exception):
@@ -23,4 +23,10 @@ class MailGateway(Protocol):
 class SmsGateway(Protocol):
     async def send(self, message: TextMessage) -> str:
         """The provider's id of the message. Raises DeliveryRefused; any other exception means "unknown"."""
+        ...
+
+
+class InAppGateway(Protocol):
+    async def send(self, message: InAppMessage) -> str:
+        """The notification's id. Any exception means "unknown"."""
         ...
