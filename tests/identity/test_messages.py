@@ -38,4 +38,5 @@ async def test_messages_are_good_for_as_long_as_what_they_carry(plaza: Stage) ->
         "phone_code": ten_minutes,
         "magic_link": timedelta(minutes=15),
         "email_changed": timedelta(hours=72),
+        "security_notice": timedelta(minutes=5),  # on open devices
     }

@@ -214,8 +214,9 @@ context = Context(
         NotificationType(
             name="identity.security_notice",
             subject="Plaza: {{ change }}",
+            title="{{ change }}",
             template="identity/security_notice",
-            channels=("email", "sms"),
+            channels=("email", "sms", "in_app"),
         ),
         NotificationType(
             name="identity.account_erased",

@@ -137,6 +137,7 @@ class EmailChangeService(Service):
             issued = self.verification.issue(Purpose.EMAIL_CHANGE_UNDO, before, user_id=user.id, seconds=seconds)
             data = {"url": f"{self.plaza.base_url}/account#undo={issued.link}", "hours": str(seconds // 3600)}
             await self.messages.mail("identity.email_changed", before, data, good_for_s=seconds)
+            (await self.notices.show(user.id, Change.EMAIL_CHANGED)).unwrap()
         await self._store(user, address)
         await self._record("identity.email_changed", actor, user, {"email": before})
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
+from plaza.domain_events.identity import UserId
 from plaza.identity.schemas import IdentitySettings
-from plaza.notifications import EmailRecipient, NotificationService, Recipient, SmsRecipient
+from plaza.notifications import EmailRecipient, InAppRecipient, NotificationService, Recipient, SmsRecipient
+
+_NEWS_S = 300
 
 
 class Messages:
@@ -27,6 +30,10 @@ class Messages:
 
     async def text(self, kind: str, phone: str, data: Mapping[str, str] | None = None) -> None:
         await self._notify(kind, SmsRecipient(phone=phone), data, None)
+
+    async def show(self, kind: str, user_id: UserId, data: Mapping[str, str]) -> None:
+        """To whatever they have open. After minutes it is no news any more, and something else has told it."""
+        await self._notify(kind, InAppRecipient(user_id=user_id), data, _NEWS_S)
 
     async def text_code(self, phone: str, code: str) -> None:
         seconds = self.settings.code_s

@@ -57,25 +57,33 @@ class SecurityNotices(Service):
     async def tell(
         self, user_id: UserId, change: Change, *, detail: str = "", former_phone: str | None = None
     ) -> ServiceResult[None]:
-        """Part of the transaction that makes the change. By mail, else by text message, to a contact that is proved; a `former_phone` is
+        """Part of the transaction that makes the change. To all open devices, and by mail, else by text message, to a contact that is
 
-        told too. Where the first address is added, called before it is: else only whoever added it would hear.
-        `detail` is what the owner knows it by: the name of a passkey, a provider. Never a secret.
+        proved; a `former_phone` is told too. Where the first address is added, called before it is: else only whoever added it would
+        hear. `detail` is what the owner knows it by: the name of a passkey, a provider. Never a secret.
         """
         user = await self.users.get(user_id)
         if user is None:
             return success(None)
+        data = self._data(change, detail)
+        (await self.show(user.id, change, detail=detail)).unwrap()
         if user.email is not None and user.email_verified_at is not None:
-            await self.messages.mail("identity.security_notice", user.email, self._data(change, detail))
+            await self.messages.mail("identity.security_notice", user.email, data)
         elif (
             former_phone is None
             and user.phone is not None
             and user.phone_verified_at is not None
             and self.messages.can_text
         ):
-            self.db.enqueue(TextNotice(phone=user.phone, data=self._data(change, detail)))
+            self.db.enqueue(TextNotice(phone=user.phone, data=data))
         if former_phone is not None and self.messages.can_text:
-            self.db.enqueue(TextNotice(phone=former_phone, data=self._data(change, detail)))
+            self.db.enqueue(TextNotice(phone=former_phone, data=data))
+        return success(None)
+
+    @command()
+    async def show(self, user_id: UserId, change: Change, *, detail: str = "") -> ServiceResult[None]:
+        """To all open devices alone, where a mail of another kind tells it besides."""
+        await self.messages.show("identity.security_notice", user_id, self._data(change, detail))
         return success(None)
 
     @flow(Unavailable)
