@@ -9,6 +9,8 @@ import { Api, isWaiting } from "./api.js";
 import { mountAuth, PROVIDER_REFUSALS, takeLink } from "./auth.js";
 import { announce, byId, paintAvatar } from "./dom.js";
 import { Guard } from "./guard.js";
+import { mountNews } from "./news.js";
+import { RealtimeConnection } from "./socket.js";
 
 const api = new Api();
 const demoPeople = api.demo();
@@ -16,6 +18,7 @@ const providers = api.providers();
 let auth = null;
 let guard = null;
 let page = null;
+let stopListening = () => {};
 
 function showScreen(name) {
   for (const screen of ["start", "auth", "account"]) byId(`screen-${screen}`).hidden = screen !== name;
@@ -62,13 +65,36 @@ function enter(user) {
   for (const mount of [mountProfile, mountPrivacy]) mount(page);
   api.addEventListener("waitlisted", () => showWait(true));
   byId("logout").addEventListener("click", async () => {
+    stopListening(); // or the end of the session, which the socket hears of first, would look like somebody else's doing
     await api.logout().catch(() => {}); // out of reach or over already: it ends here in any case
     leave("You are logged out.");
   });
   api.addEventListener("ended", ({ detail }) => leave(detail));
 }
 
+/** To what happens to the account meanwhile, its session's end included. Gives what ends that. */
+function listen() {
+  const lifetime = new AbortController();
+  const connection = new RealtimeConnection({ ticket, renew: () => api.renew() });
+  mountNews({ connection, signal: lifetime.signal });
+  connection.start();
+  return () => {
+    lifetime.abort();
+    connection.stop();
+  };
+
+  async function ticket() {
+    try {
+      return await api.socketTicket();
+    } catch (error) {
+      if (error.status === 403) connection.stop(); // nothing is told to those on the waitlist, however often they ask
+      throw error;
+    }
+  }
+}
+
 function leave(reason) {
+  stopListening();
   api.forget();
   showScreen("auth");
   auth.open(reason);
@@ -83,11 +109,12 @@ function show(user) {
   byId("me-contact").textContent = [user.email, user.phone].filter(Boolean).join(" · ");
 }
 
-/** Who waits has nothing but their profile. The rest is mounted when it is shown first. */
+/** Who waits has nothing but their profile, and is told nothing. The rest is mounted when it is shown first. */
 async function showWait(waits) {
   byId("waiting").hidden = !waits;
   byId("account-rest").hidden = waits;
   if (waits || page.sessionsChanged !== undefined) return;
+  stopListening = listen();
   page.sessionsChanged = mountSessions(page);
   for (const mount of [mountContacts, mountSecurity, mountKeys, mountData]) mount(page, await providers);
 }

@@ -40,6 +40,7 @@ export class Api extends EventTarget {
   #refreshToken = null;
   #refreshing = null;
   #ahead = 0;
+  #turn = Promise.resolve();
   #separate;
 
   constructor({ separate = false } = {}) {
@@ -135,7 +136,7 @@ export class Api extends EventTarget {
     }
   }
 
-  /** One refresh at a time in this window, and one change of the cookie among all windows where the browser has locks. */
+  /** One change of the session at a time in this window, and among all windows where the browser has locks. */
   #refresh() {
     this.#refreshing ??= this.#exclusive(() => this.#rotate()).finally(() => {
       this.#refreshing = null;
@@ -144,7 +145,10 @@ export class Api extends EventTarget {
   }
 
   #exclusive(work) {
-    return this.#separate || !navigator.locks ? work() : navigator.locks.request("plaza-session", work);
+    if (!this.#separate && navigator.locks) return navigator.locks.request("plaza-session", work);
+    const turn = this.#turn.then(work);
+    this.#turn = turn.catch(() => {});
+    return turn;
   }
 
   async #rotate() {

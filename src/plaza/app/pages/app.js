@@ -10,6 +10,7 @@ import { mountEmojiPicker } from "./emoji-picker.js";
 import { mountInvites, takeInvite } from "./invites.js";
 import { walkable } from "./menu.js";
 import { mountNewConversation } from "./new-conversation.js";
+import { mountNews } from "./news.js";
 import { Outbox } from "./outbox.js";
 import { mountOwnPresence } from "./own-presence.js";
 import { mountPanel } from "./panel.js";
@@ -119,6 +120,7 @@ function enter(user) {
 
   showScreen("chat");
   showConnection(connection, signal);
+  mountNews({ connection, signal });
   mountEmojiPicker(signal);
   walkable(byId("context-menu"), signal);
   const parts = { ...known, outbox, presence, blocks, drafts, replyDrafts, typing, people, go, lookup: api.lookup, signal };

@@ -192,7 +192,11 @@ export class RealtimeConnection extends EventTarget {
     for (const timer of [this.#retryTimer, this.#readyTimer, this.#pongTimer]) clearTimeout(timer);
     clearInterval(this.#pingTimer);
     this.#retryTimer = this.#pongTimer = null;
-    socket?.close();
+    if (socket?.readyState === WebSocket.CONNECTING) {
+      socket.addEventListener("open", () => socket.close()); // browsers warn of one that is closed before
+    } else {
+      socket?.close();
+    }
     for (const ref of [...this.#waiting.keys()]) {
       this.#settle(ref, (waiting) => waiting.reject(new ConnectionLost()));
     }
