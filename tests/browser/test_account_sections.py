@@ -67,6 +67,7 @@ BEYOND_THE_PROFILE = ("contacts", "ways", "factor", "sessions", "keys", "data")
 
 async def shows_the_wait(nora: Window) -> None:
     """Nothing but the profile; no window complains, so nothing was refused either."""
+    await expect(nora.part("waiting")).to_be_visible()  # as long as the page is being read, nothing is
     await expect(nora.part("waiting")).to_contain_text("You are on the waitlist")
     await expect(nora.part("profile-name")).to_have_value("Nora")
     for section in BEYOND_THE_PROFILE:
@@ -82,6 +83,7 @@ async def test_who_waits_has_their_profile_until_it_is_their_turn(
     nora = await account_of(plaza, open_window, **view, color_scheme=scheme)
     nora.watch.expect("401 .*/api/v1/auth/")  # the tokens from before the wait
     await expect(nora.part("waiting")).to_be_hidden()
+    await expect(nora.part("profile-name")).to_have_value("Nora")  # what is filled in before it is read would be lost
     await nora.part("profile-username").fill("nora")
     await nora.part("profile-submit").click()
     await expect(nora.part("account-notice")).to_have_text("Your profile is saved.")

@@ -1,6 +1,7 @@
 // The profile: what other people see, and who may find and invite its owner.
 
 import { reading } from "./account-rows.js";
+import { isWaiting } from "./api.js";
 import { byId } from "./dom.js";
 import { onSubmit } from "./forms.js";
 
@@ -14,7 +15,8 @@ export function mountProfile({ api, notice, show }) {
   onSubmit("profile-form", async ({ display_name, username, bio }) => {
     const profile = await api.mine("PATCH", "profile", { display_name, username: username || null, bio });
     fill(profile);
-    if (!api.user.username && profile.username) await api.renew(); // the first username may have begun the wait
+    // The first username may have begun the wait, and meanwhile it may have ended.
+    if (isWaiting(api.user) || (!api.user.username && profile.username)) await api.renew();
     show({ ...api.user, display_name: profile.display_name, username: profile.username });
     notice("Your profile is saved.");
   });

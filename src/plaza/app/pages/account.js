@@ -18,7 +18,7 @@ const providers = api.providers();
 let auth = null;
 let guard = null;
 let page = null;
-let stopListening = () => {};
+let listening = null; // what ends it
 
 function showScreen(name) {
   for (const screen of ["start", "auth", "account"]) byId(`screen-${screen}`).hidden = screen !== name;
@@ -75,22 +75,19 @@ function enter(user) {
 /** To what happens to the account meanwhile, its session's end included. Gives what ends that. */
 function listen() {
   const lifetime = new AbortController();
-  const connection = new RealtimeConnection({ ticket, renew: () => api.renew() });
+  const connection = new RealtimeConnection({ ticket: () => api.socketTicket(), renew: () => api.renew() });
   mountNews({ connection, signal: lifetime.signal });
+  connection.addEventListener("unadmitted", () => showWait(true));
   connection.start();
   return () => {
     lifetime.abort();
     connection.stop();
   };
+}
 
-  async function ticket() {
-    try {
-      return await api.socketTicket();
-    } catch (error) {
-      if (error.status === 403) connection.stop(); // nothing is told to those on the waitlist, however often they ask
-      throw error;
-    }
-  }
+function stopListening() {
+  listening?.();
+  listening = null;
 }
 
 function leave(reason) {
@@ -113,8 +110,12 @@ function show(user) {
 async function showWait(waits) {
   byId("waiting").hidden = !waits;
   byId("account-rest").hidden = waits;
-  if (waits || page.sessionsChanged !== undefined) return;
-  stopListening = listen();
+  if (waits) {
+    stopListening();
+    return;
+  }
+  listening ??= listen();
+  if (page.sessionsChanged !== undefined) return;
   page.sessionsChanged = mountSessions(page);
   for (const mount of [mountContacts, mountSecurity, mountKeys, mountData]) mount(page, await providers);
 }

@@ -168,6 +168,7 @@ function enter(user) {
   };
   api.addEventListener("ended", ({ detail }) => leave(detail), { signal });
   api.addEventListener("waitlisted", wait, { signal });
+  connection.addEventListener("unadmitted", wait, { signal });
   connection.addEventListener("ended", ({ detail }) => leave(detail), { signal });
   connection.start();
 }

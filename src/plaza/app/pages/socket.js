@@ -8,7 +8,7 @@ const READY_WITHIN_MS = 10_000;
 const PONG_WITHIN_MS = 8_000;
 const ANSWER_WITHIN_MS = 20_000;
 
-const CLOSE = { badTicket: 4001, slowReader: 4008, displaced: 4009, sessionEnded: 4401, restart: 1012 };
+const CLOSE = { badTicket: 4001, slowReader: 4008, displaced: 4009, sessionEnded: 4401, notAdmitted: 4403, restart: 1012 };
 
 /** The socket went away before the answer came: whether the frame took effect is unknown. */
 export class ConnectionLost extends Error {}
@@ -25,7 +25,8 @@ export class FrameError extends Error {
 /**
  * States: connecting, online, reconnecting, displaced (this window's socket made room for a newer one), stopped.
  * `ticket()` gives a fresh single-use ticket for each attempt. `renew()` takes up the newest session of this browser, for
- * when another window has replaced the one that there was; it throws where there is none. Fires `state`, `ready`, `frame` and `ended` events.
+ * when another window has replaced the one that there was; it throws where there is none. Fires `state`, `ready`, `frame`,
+ * `ended` and `unadmitted` (not let in as things are) events.
  */
 export class RealtimeConnection extends EventTarget {
   state = "stopped";
@@ -163,6 +164,9 @@ export class RealtimeConnection extends EventTarget {
       this.#goOn();
     } else if (code === CLOSE.displaced) {
       this.#become("displaced");
+    } else if (code === CLOSE.notAdmitted) { // whoever is on the waitlist, however often they ask
+      this.stop();
+      this.dispatchEvent(new Event("unadmitted"));
     } else {
       let delay = this.#backoff();
       if (code === CLOSE.restart) delay = announcedDelay(reason) ?? delay;
