@@ -199,14 +199,23 @@ class _Server(uvicorn.Server):
         yield
 
 
+# Each provider takes the address of one that is gone: settings that name it are those of earlier tests, and so are routes (`callers`).
+_addresses: list[socket.socket] = []
+
+
+def _bound() -> socket.socket:
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listening.bind(("127.0.0.1", 0))
+    return listening
+
+
 @asynccontextmanager
 async def serving(clock: Clock) -> AsyncIterator[Provider]:
     provider = Provider(clock)
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listening.bind(("127.0.0.1", 0))
-    provider.port = listening.getsockname()[1]
+    address = _addresses.pop() if _addresses else _bound()
+    provider.port = address.getsockname()[1]
     server = _Server(uvicorn.Config(provider, log_config=None, lifespan="off", ws="none"))
-    task = asyncio.create_task(server.serve(sockets=[listening]))
+    task = asyncio.create_task(server.serve(sockets=[address.dup()]))
     while not server.started:
         await asyncio.sleep(0.01)
     try:
@@ -214,3 +223,4 @@ async def serving(clock: Clock) -> AsyncIterator[Provider]:
     finally:
         server.should_exit = True
         await task
+        _addresses.append(address)
