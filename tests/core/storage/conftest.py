@@ -6,6 +6,7 @@ import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -81,11 +82,27 @@ def local(tmp_path: Path, clock: ManualClock) -> LocalStorage:
     return LocalStorage(tmp_path / "storage", Vault("a secret of tests"), clock, "http://localhost")
 
 
-@pytest.fixture(params=["local", "moto", "rclone"])
-async def storage(request: pytest.FixtureRequest, local: LocalStorage) -> AsyncIterator[Storage]:
-    if request.param == "local":
-        yield local
-        return
-    made = S3Storage(bucket_at(request.getfixturevalue(request.param), prefix="some/prefix"))
+@asynccontextmanager
+async def _open(endpoint: str) -> AsyncIterator[S3Storage]:
+    made = S3Storage(bucket_at(endpoint, prefix="some/prefix"))
     yield made
     await made.close()
+
+
+@pytest.fixture(scope="session")
+async def over_moto(moto: str) -> AsyncIterator[S3Storage]:
+    """One for all tests, as a process has one: before its first request boto3 reads for half a second what S3 is."""
+    async with _open(moto) as storage:
+        yield storage
+
+
+@pytest.fixture(scope="session")
+async def over_rclone(rclone: str) -> AsyncIterator[S3Storage]:
+    async with _open(rclone) as storage:
+        yield storage
+
+
+@pytest.fixture(params=["local", pytest.param("over_moto", id="moto"), pytest.param("over_rclone", id="rclone")])
+def storage(request: pytest.FixtureRequest) -> Storage:
+    found: Storage = request.getfixturevalue(request.param)
+    return found
