@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import sys
 from pathlib import Path
@@ -13,8 +14,11 @@ from plaza.chat import ConversationService, Kind, NewConversation
 from tests.identity.staff import a_role, somebody
 from tests.support.people import Member, member
 from tests.support.stage import Stage
+from tests.support.supervised import REPOSITORY
 
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
+# Where hypothesis keeps what it works out of Unicode, for seconds: in a folder of each run's own it would do so in each run.
+KEPT = {"HYPOTHESIS_STORAGE_DIRECTORY": str(REPOSITORY / ".hypothesis")}
 # These end the session or the conversation that the others need; they have a run of their own.
 ENDING = "(logout|sessions/|leave|participants/)"
 
@@ -29,6 +33,7 @@ async def schemathesis(stage: Stage, folder: Path, *options: str, ids: dict[str,
         *("--checks", CHECKS, "--phases", "coverage,fuzzing", "--max-examples", "5", "--generation-deterministic"),
         *("--suppress-health-check", "all", "--no-color", *options),
         cwd=folder,
+        env={**os.environ, **KEPT},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
