@@ -38,9 +38,10 @@ export const moment = (iso) => new Date(iso).toLocaleString(undefined, { dateSty
 
 /**
  * Shows in `node` what `read()` brings there, a part of the page that `what` names. Where it cannot be read, the page
- * says why in its place and offers another try.
+ * says why in its place and offers another try. Until then nothing can be typed there, which would be lost.
  */
 export async function reading(node, what, read) {
+  node.inert = true;
   try {
     await read();
   } catch (error) {
@@ -48,6 +49,8 @@ export async function reading(node, what, read) {
     if (!node.previousElementSibling?.matches(".unread")) node.before(apology(node, what, read));
     part(node.previousElementSibling, "problem").textContent = `${what} cannot be shown. ${error.message}`;
     return;
+  } finally {
+    node.inert = false;
   }
   delete node.dataset.unread;
   if (node.previousElementSibling?.matches(".unread")) node.previousElementSibling.remove();
