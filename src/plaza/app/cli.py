@@ -50,7 +50,7 @@ async def runtime_for(process: str = "cli") -> AsyncIterator[Any]:
 @contextmanager
 def told_in_a_line() -> Iterator[None]:
     """Refusals and servers that cannot be reached end the program with what an operator needs to know of them."""
-    from plaza.core.db import is_lost_server, is_refused_connection
+    from plaza.core.db import DatabaseAway, is_lost_server, is_refused_connection
 
     try:
         yield
@@ -61,9 +61,8 @@ def told_in_a_line() -> Iterator[None]:
         if is_refused_connection(error):
             click.echo(f"plaza: PostgreSQL refuses DATABASE_URL: {getattr(error, 'orig', error)}", err=True)
         elif is_lost_server(error):
-            click.echo(
-                f"plaza: PostgreSQL does not answer ({error.__class__.__name__}). Is `plaza up` running?", err=True
-            )
+            why = type(error.__cause__ if isinstance(error, DatabaseAway) else error).__name__
+            click.echo(f"plaza: PostgreSQL does not answer ({why}). Is `plaza up` running?", err=True)
         else:
             raise
         sys.exit(1)
