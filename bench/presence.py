@@ -119,3 +119,5 @@ async def _crossing(scene: Scene, groups: list[Group], measured: Callable[[], Ab
                 moving.create_task(scene.move(person))
     await asyncio.sleep(SETTLE_S)
     await scene.leave()
+    # A process that ends at once leaves those who went here for a minute, and so into the next round.
+    await asyncio.sleep(SETTLE_S)
