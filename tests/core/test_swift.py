@@ -1,4 +1,4 @@
-"""Reads past SQLAlchemy: the same row as through it, wherever they are asked, and whatever becomes of their connection."""
+"""Past SQLAlchemy: the same row as through it, wherever it is asked for, and whatever becomes of its connection."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
-from plaza.core.db import Database, DatabaseSettings, Swift, is_lost_server, is_overload
-from plaza.core.result import ServiceResult, success
-from tests.core.conftest import CounterService
+from plaza.core.db import CommitUnknown, Database, DatabaseSettings, Swift, is_lost_server, is_overload
+from plaza.core.errors import NotFound
+from plaza.core.result import Failure, ServiceResult, failure, success
+from tests.core.conftest import Counter, CounterService
 from tests.support.statements import statements
 from tests.support.waiting import eventually
 
 PID = Swift("select pg_backend_pid()")
+ADD = Swift("update test_counter set value = value + :by, version = version + 1 where id = :id returning value")
 
 
 @pytest.fixture
@@ -26,6 +28,15 @@ async def counters(counters: CounterService) -> CounterService:
 
 async def read(db: Database, id: int = 1) -> Any:
     return await db.swiftly(Swift("select value from test_counter where id = :id"), {"id": id})
+
+
+async def add(db: Database, by: int = 1, id: int = 1) -> Any:
+    return await db.at_once(ADD, {"by": by, "id": id})
+
+
+async def end(db: Database, pid: int) -> None:
+    async with db.engine.connect() as other:
+        await other.execute(text("select pg_terminate_backend(:pid, 5000)"), {"pid": pid})
 
 
 async def test_it_answers_what_sqlalchemy_answers(counters: CounterService) -> None:
@@ -69,15 +80,14 @@ async def test_a_tracer_is_told(counters: CounterService) -> None:
     assert [each.split()[0] for each in sent] == ["select"]
 
 
-async def test_a_lost_connection_is_a_lost_server_once(counters: CounterService) -> None:
-    """And the pool holds no other connection of that server."""
-    (pid,) = await counters.db.swiftly(PID, {}) or ()
-    async with counters.db.engine.connect() as other:
-        await other.execute(text("select pg_terminate_backend(:pid, 5000)"), {"pid": pid})
-    with pytest.raises(Exception) as raised:
-        await read(counters.db)
-    assert is_lost_server(raised.value)
-    assert await read(counters.db) == (5,)
+async def test_lost_connections_are_made_anew(counters: CounterService) -> None:
+    slow = Swift("select pg_backend_pid(), pg_sleep(0.1)")
+    found = await asyncio.gather(*(counters.db.swiftly(slow, {}) for _ in range(4)))
+    pids = {each[0] for each in found if each is not None}
+    assert len(pids) == 4
+    for pid in pids:
+        await end(counters.db, pid)
+    assert await asyncio.gather(*(read(counters.db) for _ in range(4))) == [(5,)] * 4
 
 
 async def test_its_errors_are_told_apart_like_those_of_sqlalchemy(counters: CounterService) -> None:
@@ -119,3 +129,79 @@ async def test_what_nobody_waits_for_any_more_ends_at_the_server(counters: Count
         await eventually(has_ended)
     finally:
         await db.close()
+
+
+async def test_a_command_of_one_statement_commits_with_its_answer(counters: CounterService) -> None:
+    with statements(counters.db) as sent:
+        assert await add(counters.db) == (6,)
+    assert sent == [ADD.sql]
+    assert await read(counters.db) == (6,)
+    assert await add(counters.db, id=7) is None
+
+
+async def test_inside_another_command_it_stands_and_falls_with_it(counters: CounterService) -> None:
+    async def body(id: int) -> ServiceResult[None]:
+        counter: Any = await counters.db.session.get(Counter, 1)
+        counter.value = 8
+        assert await add(counters.db) == (9,)
+        return success(None) if id == 1 else failure(NotFound())
+
+    assert isinstance(await counters.db.run(lambda: body(7)), Failure)
+    assert await read(counters.db) == (5,)
+    (await counters.db.run(lambda: body(1))).unwrap()
+    assert await read(counters.db) == (9,)
+
+
+async def test_a_tracer_is_told_of_it_too(counters: CounterService) -> None:
+    counters.db.is_traced = True
+    with statements(counters.db) as sent:
+        assert await add(counters.db) == (6,)
+    assert [each.split()[0] for each in sent] == ["update"]
+    assert await read(counters.db) == (6,)
+
+
+async def test_a_connection_that_was_gone_starts_it_afresh(counters: CounterService) -> None:
+    (pid,) = await counters.db.swiftly(PID, {}) or ()
+    connection = await counters.db.reader.raw_connection()
+    driver: Any = connection.driver_connection
+    connection.close()
+    await end(counters.db, pid)
+
+    async def is_gone() -> bool:
+        return bool(driver.is_closed())
+
+    await eventually(is_gone)
+    assert await add(counters.db) == (6,)
+    assert await read(counters.db) == (6,)
+
+
+async def test_one_that_goes_meanwhile_leaves_it_unknown(counters: CounterService) -> None:
+    """It waits for a row when its server is ended: sent once, and told as what it is."""
+    (pid,) = await counters.db.swiftly(PID, {}) or ()
+    async with counters.db.engine.begin() as holding:
+        await holding.execute(text("update test_counter set value = 1 where id = 1"))
+        adding = asyncio.create_task(add(counters.db))
+
+        async def waits() -> bool:
+            found = await holding.scalar(
+                text("select count(*) from pg_locks where not granted and pid = :pid"), {"pid": pid}
+            )
+            return bool(found == 1)
+
+        await eventually(waits)
+        await end(counters.db, pid)
+        with pytest.raises(CommitUnknown) as raised:
+            await adding
+    assert is_lost_server(raised.value)
+    assert await read(counters.db) == (1,)
+
+
+async def test_whom_a_deadlock_hits_begins_again(counters: CounterService) -> None:
+    """Each holds what the other wants: whichever of them is ended, both have their way."""
+    both = Swift("""with one as (update test_counter set value = value + 1 where id = :first returning id, pg_sleep(0.05))
+      update test_counter set value = value + 1 where id = (select cast(:second as integer) from one) returning value""")
+    with statements(counters.db) as sent:
+        pairs = ({"first": 1, "second": 2}, {"first": 2, "second": 1})
+        await asyncio.gather(*(counters.db.at_once(both, each) for each in pairs))
+    assert len(sent) >= 3
+    assert (await read(counters.db), await read(counters.db, 2)) == ((7,), (2,))

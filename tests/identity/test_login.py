@@ -13,12 +13,25 @@ from sqlalchemy import text
 
 from plaza.app.runtime import Runtime
 from plaza.core.errors import RateLimited
-from plaza.core.result import Failure, Success
+from plaza.core.result import Failure, ServiceResult, Success, success
 from plaza.identity import NewUser, Origin, UserService
-from plaza.identity.schemas import IdentitySettings, LoginInput
-from plaza.identity.service import LoginService, PasswordHasher, passwords
-from tests.identity.builders import ELSEWHERE, HERE, PASSWORD, a_person, codes_to, logged_in, mails_to, register, verify
+from plaza.identity.schemas import IdentitySettings, LoginInput, TotpConfirmInput
+from plaza.identity.service import LoginService, PasswordHasher, SessionService, TotpService, passwords
+from tests.identity.authenticators import App, audited, rows
+from tests.identity.builders import (
+    ELSEWHERE,
+    HERE,
+    PASSWORD,
+    Person,
+    a_person,
+    codes_to,
+    logged_in,
+    mails_to,
+    register,
+    verify,
+)
 from tests.support.stage import Stage, configuration_for
+from tests.support.statements import statements
 from tests.support.waiting import eventually
 
 ADA = "ada@example.com"
@@ -34,6 +47,28 @@ async def attempt(logins: LoginService, identifier: str, password: str, origin: 
 async def store(plaza: Stage, statement: str, **values: object) -> None:
     async with plaza.runtime.db.engine.begin() as connection:
         await connection.execute(text(statement), values)
+
+
+async def somebody_waits(plaza: Stage) -> bool:
+    return await rows(plaza, "select count(*) from pg_locks where not granted") != [0]
+
+
+# What an entry says of a session that was opened, but for when and which.
+ENTRY = """select to_jsonb(e) - '{id,at,correlation_id,salt,position,personal_digest,digest,hash,mac,key_id}'::text[]
+  from audit_entry e where action = 'identity.session_opened' and subject_id = :id"""
+
+
+async def sessions_of(plaza: Stage, person: Person) -> list[int]:
+    """How many refresh tokens each has; whoever got in has also left an attempt and an entry."""
+    tokens = await rows(
+        plaza,
+        "select count(t.id) from identity_session s join identity_refresh_token t on t.session_id = s.id group by s.id",
+    )
+    attempts = await rows(
+        plaza, "select id from identity_login_attempt where user_id = :id and outcome = 'ok'", id=person.id
+    )
+    assert len(tokens) == len(attempts) == await audited(plaza, "identity.session_opened")
+    return tokens
 
 
 @pytest.fixture
@@ -121,15 +156,51 @@ async def test_nobody_slips_in_while_the_account_is_being_closed(plaza: Stage) -
     async with plaza.runtime.db.engine.begin() as closing:
         await closing.execute(text("update identity_user set status = 'banned', version = version + 1"))
         login = asyncio.create_task(attempt(plaza[LoginService], ADA, PASSWORD))
-
-        async def waits() -> bool:
-            async with plaza.runtime.db.reader.connect() as connection:
-                return bool(
-                    (await connection.execute(text("select count(*) from pg_locks where not granted"))).scalar_one()
-                )
-
-        await eventually(waits)
+        await eventually(lambda: somebody_waits(plaza))
     assert await login == "ACCOUNT_DISABLED"
+
+
+async def test_nobody_slips_in_while_the_second_factor_is_turned_on(plaza: Stage) -> None:
+    """The login waits for the transaction that turns it on, and then is asked for it: also where its password was looked at before."""
+    person = await a_person(plaza, ADA)
+    setup = (await plaza[TotpService].begin(person.actor)).unwrap()
+    given = TotpConfirmInput(code=App(setup.secret, plaza.clock).code())
+    has_confirmed, may_commit = asyncio.Event(), asyncio.Event()
+
+    async def confirm() -> ServiceResult[None]:
+        (await plaza[TotpService].confirm(person.actor, given)).unwrap()
+        has_confirmed.set()
+        await may_commit.wait()
+        return success(None)
+
+    confirming = asyncio.create_task(plaza.runtime.db.run(confirm))
+    await has_confirmed.wait()
+    login = asyncio.create_task(attempt(plaza[LoginService], ADA, PASSWORD))
+    await eventually(lambda: somebody_waits(plaza))
+    may_commit.set()
+    (await confirming).unwrap()
+    assert await login == "MFA_REQUIRED"
+    assert len(await rows(plaza, "select id from identity_session")) == 1
+
+
+async def test_the_usual_login_is_two_statements(plaza: Stage) -> None:
+    person = await a_person(plaza, ADA)
+    with statements(plaza.runtime.db) as sent:
+        again = await logged_in(plaza, ADA)
+    assert len(sent) == 2
+    assert await sessions_of(plaza, person) == [1, 1]
+    (await plaza[SessionService].refresh(again.pair.refresh_token or "", HERE)).unwrap()
+    (entry,) = await rows(plaza, ENTRY, id=str(again.actor.session_id))
+    (earlier,) = await rows(plaza, ENTRY, id=str(person.actor.session_id))
+    assert entry == {**earlier, "subject_id": str(again.actor.session_id), "session_id": str(again.actor.session_id)}
+
+
+async def test_two_logins_at_once_both_get_in(plaza: Stage) -> None:
+    """Of those that have read the same row, the slower one looks again."""
+    person = await a_person(plaza, ADA)
+    told = await asyncio.gather(*(attempt(plaza[LoginService], ADA, PASSWORD) for _ in range(5)))
+    assert told == ["OK"] * 5
+    assert await sessions_of(plaza, person) == [1] * 6
 
 
 async def test_a_password_costs_what_owasp_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,9 +9,11 @@ Owns entries and the chain over them. Invariants:
 - no secret stands in an entry.
 
 Entries are sealed by a cron, some seconds after their commit, so that commands do not wait for each other at the end of a chain.
-It knows no context: whoever does something worth telling calls `AuditService.record` inside their own transaction.
+It knows no context: whoever does something worth telling calls `AuditService.record` inside their own transaction, or takes
+`entry_inserted` into the one statement that it is.
 """
 
+from plaza.audit.repository import entry_inserted
 from plaza.audit.schemas import AuditEntry, AuditEntryView, AuditFilter, Broken, Head, Verified
 from plaza.audit.service import AuditService, ChainService, SecretInAudit
 
@@ -25,4 +27,5 @@ __all__ = [
     "Head",
     "SecretInAudit",
     "Verified",
+    "entry_inserted",
 ]

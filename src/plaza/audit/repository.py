@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import Row, Table, bindparam, func, insert, or_, select, text, tuple_, update
 
 from plaza.audit.models import Entry
@@ -44,6 +45,45 @@ ENTRIES_FOR_STAFF = select(
     Entry.after,
     Entry.position,
 )
+
+
+# What a new entry is made of, with the types of its parameters.
+_WRITTEN = {
+    "id": "uuid",
+    "at": "timestamptz",
+    "action": "text",
+    "subject_type": "text",
+    "subject_id": "text",
+    "actor_id": "uuid",
+    "user_id": "uuid",
+    "session_id": "uuid",
+    "api_key_id": "uuid",
+    "impersonator_id": "uuid",
+    "organization_id": "uuid",
+    "correlation_id": "text",
+    "ip": "text",
+    "user_agent": "text",
+    "before": "jsonb",
+    "after": "jsonb",
+    "salt": "bytea",
+}
+_PREFIX = "audit_"
+
+
+def entry_inserted(source: str) -> str:
+    """SQL for an entry for each row of `source`, as a part of somebody's one statement; its parameters are `parameters_of` a row."""
+    values = ", ".join(f"cast(:{_PREFIX}{name} as {kind})" for name, kind in _WRITTEN.items())
+    return f"insert into {Entry.__tablename__} ({', '.join(_WRITTEN)}) select {values} from {source}"  # noqa: S608 - constants
+
+
+def parameters_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """As the driver takes them: documents are text."""
+    return {
+        _PREFIX + name: msgspec.json.encode(row[name]).decode()
+        if kind == "jsonb" and row[name] is not None
+        else row[name]
+        for name, kind in _WRITTEN.items()
+    }
 
 
 class EntryRepository(Repository[Entry]):

@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 import structlog
 
-from plaza.audit.repository import EntryRepository
+from plaza.audit.repository import EntryRepository, parameters_of
 from plaza.audit.schemas import AuditEntry, AuditEntryView, AuditFilter
 from plaza.core.clock import Clock
 from plaza.core.correlation import correlation_id
@@ -79,6 +79,10 @@ class AuditService(Service):
         if entries:
             await self.entries.write([self._row(each) for each in entries])
         return success(None)
+
+    def inserted(self, entry: AuditEntry) -> dict[str, Any]:
+        """The parameters of `entry_inserted`: for who writes in one statement, which is a transaction by itself. Raises like `record`."""
+        return parameters_of(self._row(entry))
 
     @query(InvalidCursor)
     async def search(self, filter: AuditFilter, page: PageRequest) -> ServiceResult[Page[AuditEntryView]]:

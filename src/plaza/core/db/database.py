@@ -29,7 +29,7 @@ from plaza.core.db.transaction import (
     open_transaction,
 )
 from plaza.core.messages import DomainEvent, JobPayload, JobRequest
-from plaza.core.result import Failure, ServiceResult
+from plaza.core.result import Failure, ServiceResult, success
 from plaza.core.settings import DATABASE_SCHEME
 from plaza.core.telemetry.metrics import DEADLOCKS, TRANSACTION_RETRIES
 
@@ -65,7 +65,11 @@ where backend_xid is not null and backend_type = 'client backend' and datname = 
 
 
 class _LostConnection(Exception):
-    """The driver's connection was gone, or went."""
+    """The driver's connection was gone, or went while it was in use."""
+
+    def __init__(self, *, was_in_use: bool) -> None:
+        super().__init__()
+        self.was_in_use = was_in_use
 
 
 class Database:
@@ -149,20 +153,44 @@ class Database:
             try:
                 return await self._past_sqlalchemy(statement, parameters, self._fresh if fresh else self.reader)
             except _LostConnection:
-                pass  # told by SQLAlchemy, which clears its pool of such
+                pass  # a new one takes its place, or SQLAlchemy tells that none can be had
         async with self.reading(fresh=fresh) as connection:
             return (await connection.execute(statement.plain, parameters)).first()
+
+    async def at_once(self, statement: Swift, parameters: Mapping[str, Any]) -> Sequence[Any] | None:
+        """A command that is one statement, and its first row, or None: it commits with its answer, past SQLAlchemy.
+
+        A conflict, or a connection that was gone before anything was sent, starts it afresh; one that goes meanwhile is
+        CommitUnknown. Where somebody else has a part in its transaction, it is an ordinary one.
+        """
+        if current_transaction() is None and open_scope.get() is None and not self.is_traced:
+            try:
+                return await self._past_sqlalchemy(statement, parameters, self._fresh)
+            except _LostConnection as error:
+                if error.was_in_use:
+                    raise CommitUnknown(type(error.__cause__).__name__) from error.__cause__
+            except Exception as error:
+                if not is_conflict(error):
+                    raise
+
+        async def body() -> ServiceResult[Sequence[Any] | None]:
+            await self.session.flush()
+            return success((await (await self.session.connection()).execute(statement.plain, parameters)).first())
+
+        return (await (body() if current_transaction() is not None else self.run(body))).unwrap()
 
     async def _past_sqlalchemy(
         self, statement: Swift, parameters: Mapping[str, Any], engine: AsyncEngine
     ) -> Sequence[Any] | None:
         connection = await engine.raw_connection()
         driver: Any = connection.driver_connection
+        was_open = not driver.is_closed()
         try:
             row = await driver.fetchrow(statement.sql, *statement.arguments(parameters))
         except Exception as error:
             if driver.is_closed():
-                raise _LostConnection from error
+                await greenlet_spawn(connection.invalidate)
+                raise _LostConnection(was_in_use=was_open) from error
             raise
         except (
             BaseException

@@ -9,7 +9,8 @@ import msgspec
 from sqlalchemy import ColumnElement, RowMapping, delete, func, insert, select, text, update
 from sqlalchemy.orm.attributes import set_committed_value
 
-from plaza.core.db import Repository
+from plaza.audit import entry_inserted
+from plaza.core.db import Repository, Swift
 from plaza.core.ids import uuid7
 from plaza.domain_events.identity import SessionId, UserId
 from plaza.identity.errors import MfaRequired
@@ -26,42 +27,66 @@ OPEN_SESSION = """s.id as session_id, s.authenticated_at, s.expires_at, s.method
       u.id, u.email, u.phone, u.email_verified_at is not null as email_verified, u.phone_verified_at is not null as phone_verified,
       u.status, u.is_staff, p.username, p.display_name, u.created_at"""
 
-# One statement for all that a login asks and writes here. A device goes by what its browser calls itself, less the version numbers, which
-# move on with every update.
-_LET_IN = text(
-    rf"""with gate as (
-      select
+# A device goes by what its browser calls itself, less the version numbers, which move on with every update.
+_GATE = r"""select
         exists (select from identity_totp_device where user_id = :user_id and confirmed_at is not null) as app,
         exists (select from identity_recovery_code where user_id = :user_id and used_at is null) as codes,
         exists (select from identity_session where user_id = :user_id and impersonator_id is null
-          and regexp_replace(user_agent, '[\d.]+', '', 'g') = regexp_replace(:user_agent, '[\d.]+', '', 'g')) as device
-    ),
-    u as (
-      update identity_user set last_login_at = :created_at, version = version + 1 from gate
-      where id = :user_id and (:is_multi_factor or not gate.app)
-      returning identity_user.*
-    ),
-    s as (
+          and regexp_replace(user_agent, '[\d.]+', '', 'g') = regexp_replace(:user_agent, '[\d.]+', '', 'g')) as device"""
+
+# A session and its first refresh token for `u`, a person who has passed the gate.
+_BEGUN = """s as (
       insert into identity_session (id, version, user_id, device_name, platform, user_agent, ip, methods, created_at,
         authenticated_at, last_used_at, expires_at)
-      select :id, :version, u.id, :device_name, :platform, :user_agent, :ip, cast(:methods as text[]), :created_at,
-        :authenticated_at, :last_used_at, :expires_at
+      select cast(:id as uuid), 1, u.id, :device_name, :platform, :user_agent, :ip, cast(:methods as text[]),
+        cast(:created_at as timestamptz), cast(:authenticated_at as timestamptz), cast(:last_used_at as timestamptz),
+        cast(:expires_at as timestamptz)
       from u
       returning *
     ),
     issued as (
       insert into identity_refresh_token (id, version, session_id, hash, created_at, expires_at)
-      select :token_id, 1, s.id, cast(:token_hash as bytea), s.created_at, s.expires_at from s
+      select cast(:token_id as uuid), 1, s.id, cast(:token_hash as bytea), s.created_at, s.expires_at from s
       where cast(:token_hash as bytea) is not null
-    ),
-    noted as (
+    )"""
+
+
+def _noted(outcome: str, source: str) -> str:
+    return f"""noted as (
       insert into identity_login_attempt (id, user_id, identifier_hash, method, outcome, ip, user_agent, at)
-      select :attempt_id, :user_id, :identifier_hash, :method,
-        case when :is_multi_factor or not app then '{LET_IN}' else '{MfaRequired.code}' end, :ip, :user_agent, :created_at
-      from gate
-    )
+      select cast(:attempt_id as uuid), cast(:user_id as uuid), cast(:identifier_hash as bytea), :method, {outcome}, :ip, :user_agent,
+        cast(:created_at as timestamptz)
+      from {source}
+    )"""  # noqa: S608 - constants
+
+
+# All that a login asks and writes here, for a person whose row is locked.
+_LET_IN = text(
+    f"""with gate as ({_GATE}),
+    u as (
+      update identity_user set last_login_at = :created_at, version = version + 1 from gate
+      where id = :user_id and (:is_multi_factor or not gate.app)
+      returning identity_user.*
+    ),
+    {_BEGUN},
+    {_noted(f"case when :is_multi_factor or not app then '{LET_IN}' else '{MfaRequired.code}' end", "gate")}
     select gate.app, gate.codes, gate.device, u.version, {OPEN_SESSION}
     from gate left join (u cross join s join identity_profile p on p.user_id = u.id) on true"""  # noqa: S608 - constants
+)
+
+# The same for a person whose row was read before, as a transaction by itself. Whatever bears on who is let in moves the version of the
+# row: where it has moved since, or something else is to be done first, nothing is written.
+_LET_IN_AT_ONCE = Swift(
+    f"""with gate as ({_GATE}),
+    u as (
+      update identity_user set last_login_at = :created_at, version = version + 1 from gate
+      where id = :user_id and version = :seen and not gate.app and (last_login_at is null or gate.device)
+      returning identity_user.*
+    ),
+    {_BEGUN},
+    {_noted(f"'{LET_IN}'", "s")},
+    told as ({entry_inserted("s")})
+    select {OPEN_SESSION} from u cross join s join identity_profile p on p.user_id = u.id"""  # noqa: S608 - constants
 )
 
 
@@ -75,6 +100,10 @@ class OpenSession(NamedTuple):
     methods: list[str]
     token_version: int
     waitlisted_until: datetime | None
+
+
+# In the order of OPEN_SESSION.
+_OPEN_SESSION = (*OpenSession._fields[1:], *UserView.__struct_fields__)
 
 
 class AtTheGate(NamedTuple):
@@ -102,15 +131,7 @@ class SessionRepository(Repository[Session]):
         Which of both it was is written down as the outcome of `attempt`. Without `token_hash` there is no refresh token.
         """
         await self.db.session.flush()
-        values = {
-            **row,
-            "token_id": uuid7(),
-            "token_hash": token_hash,
-            "is_multi_factor": is_multi_factor,
-            "attempt_id": uuid7(),
-            "identifier_hash": attempt.identifier_hash,
-            "method": attempt.method,
-        }
+        values = {**_written(row, attempt, token_hash), "is_multi_factor": is_multi_factor}
         found = (await (await self.db.session.connection()).execute(_LET_IN, values)).mappings().one()
         methods = ("totp", "recovery_code") if found["app"] and found["codes"] else ("totp",) if found["app"] else ()
         gate = AtTheGate(methods, found["device"])
@@ -119,6 +140,17 @@ class SessionRepository(Repository[Session]):
         set_committed_value(user, "last_login_at", row["created_at"])
         set_committed_value(user, "version", found["version"])
         return gate, open_session(found)
+
+    async def let_in_at_once(
+        self, row: Mapping[str, Any], attempt: Attempt, *, seen: int, token_hash: bytes, entry: Mapping[str, Any]
+    ) -> OpenSession | None:
+        """For a user whose row had the version `seen`, and who has shown one factor. None where that is not enough to tell: the row has
+
+        changed, a second factor is to be shown, or the owner is to be told of a new device. Then nothing is written.
+        """
+        values = {**_written(row, attempt, token_hash), **entry, "seen": seen}
+        found = await self.db.at_once(_LET_IN_AT_ONCE, values)
+        return open_session(dict(zip(_OPEN_SESSION, found, strict=True))) if found is not None else None
 
     async def insert_many(self, rows: Sequence[dict[str, object]]) -> None:
         await (await self.db.session.connection()).execute(insert(Session), list(rows))
@@ -225,6 +257,18 @@ class SessionRepository(Repository[Session]):
         return result.rowcount
 
 
-def open_session(row: RowMapping) -> OpenSession:
+def open_session(row: RowMapping | dict[str, Any]) -> OpenSession:
     user = msgspec.convert({name: row[name] for name in UserView.__struct_fields__}, UserView)
     return OpenSession(user, *(row[name] for name in OpenSession._fields[1:]))
+
+
+def _written(row: Mapping[str, Any], attempt: Attempt, token_hash: bytes | None) -> dict[str, Any]:
+    """What `_BEGUN` and `_noted` write."""
+    return {
+        **row,
+        "token_id": uuid7(),
+        "token_hash": token_hash,
+        "attempt_id": uuid7(),
+        "identifier_hash": attempt.identifier_hash,
+        "method": attempt.method,
+    }

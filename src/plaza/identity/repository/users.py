@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import ColumnElement, bindparam, func, insert, select, text, union_all
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm.attributes import flag_modified
 
 from plaza.core.db import Repository, Swift
 from plaza.domain_events.identity import UserId
@@ -49,7 +50,7 @@ _CARD = select(User.id, Profile.username, Profile.display_name, Profile.bio).joi
 
 # One row for any identifier, known or not: the same statement, the same plan.
 _CANDIDATE = Swift(
-    """select u.id as user_id, u.status, u.password_hash,
+    """select u.id as user_id, u.version, u.status, u.password_hash,
       (select t.password_hash from identity_verification_token t
         where t.address in (:email, :phone) and t.purpose in ('email_verification', 'phone_login')
           and t.used_at is null and t.password_hash is not null
@@ -178,6 +179,10 @@ class UserRepository(Repository[User]):
         async with self.db.reading() as connection:
             rows = await connection.execute(select(User.id, User.token_version).where(User.id.in_(user_ids)))
             return {row.id: row.token_version for row in rows}
+
+    def move_version(self, user: User) -> None:
+        """For what bears on a login and does not stand in the row: see `SessionRepository.let_in_at_once`."""
+        flag_modified(user, "last_login_at")
 
     async def lock_profile(self, user_id: UserId) -> Profile | None:
         statement = select(Profile).where(Profile.user_id == user_id).with_for_update()

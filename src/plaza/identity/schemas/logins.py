@@ -108,6 +108,7 @@ class LoginCandidate(msgspec.Struct, frozen=True, kw_only=True):
     """`outstanding_hash` is the password of the newest registration of this address that nobody has confirmed."""
 
     user_id: UserId | None
+    version: int | None
     status: UserStatus | None
     password_hash: str | None
     outstanding_hash: str | None

@@ -66,12 +66,17 @@ class LoginService(Service):
         await self.failures.forget(key)
         outdated = candidate.password_hash is not None and self.hasher.is_outdated(candidate.password_hash)
         rehashed = await self.hasher.hash(password) if outdated else None
-        admission = (await self._admit(candidate, given.identifier, rehashed, origin)).unwrap()
+        proof = Proof(methods=("pwd",), identifier=given.identifier)
+        admission: Admission | None = None
+        if rehashed is None and candidate.version is not None:
+            admission = await self.gate.let_in_at_once(candidate.user_id, candidate.version, proof, origin)
+        if admission is None:
+            admission = (await self._admit(candidate, rehashed, proof, origin)).unwrap()
         return await self.tokens.answer(admission)
 
     @command(InvalidCredentials, LoginGate.let_in)
     async def _admit(
-        self, candidate: LoginCandidate, identifier: str, rehashed: str | None, origin: Origin
+        self, candidate: LoginCandidate, rehashed: str | None, proof: Proof, origin: Origin
     ) -> ServiceResult[Admission]:
         """A password that was changed or reset while this one was looked at opens nothing."""
         user = await self.users.lock(candidate.user_id) if candidate.user_id is not None else None
@@ -79,7 +84,7 @@ class LoginService(Service):
             return failure(InvalidCredentials())
         if rehashed is not None:
             user.password_hash = rehashed
-        return await self.gate.let_in(user, Proof(methods=("pwd",), identifier=identifier), origin)
+        return await self.gate.let_in(user, proof, origin)
 
     def _failures_key(self, identifier: Identifier, candidate: LoginCandidate, origin: Origin) -> str:
         """A device that has logged in to this account before is counted apart: strangers' failures do not lock out the owner."""

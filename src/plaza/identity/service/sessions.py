@@ -10,7 +10,7 @@ What opens and ends a session stands in the audit log; that one goes on does not
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -18,7 +18,7 @@ from uuid import UUID
 import structlog
 from msgspec.structs import replace
 
-from plaza.audit import AuditService
+from plaza.audit import AuditEntry, AuditService
 from plaza.core.actor import Actor
 from plaza.core.clock import Clock
 from plaza.core.db import Cursors, Database, Page, PageRequest
@@ -97,17 +97,30 @@ class SessionService(Service):
         )
         if session is None:
             return gate, None
-        person = Actor(user_id=user.id, session_id=session.session_id, methods=frozenset(proof.methods))
-        told = {"device": row["device_name"], "methods": list(proof.methods)}
-        if kept is not None:
-            told["issuer"] = kept.issuer
-        entry = session_entry("identity.session_opened", session.session_id, user.id, person, told)
+        entry = _opened(row, proof, kept)
         (await self.audit.record(entry)).unwrap()
         if origin.replaces is not None:
             replaced = await self.sessions.lock_many([origin.replaces])
             ids = [each.id for each in replaced if each.user_id == user.id]
-            await self.endings.end(ids, EndReason.REAUTHENTICATED, person)
+            await self.endings.end(ids, EndReason.REAUTHENTICATED, entry.actor)
         return gate, await self._granted(session, refresh_token)
+
+    async def begin_at_once(
+        self, user_id: UserId, version: int, proof: Proof, origin: Origin, attempt: Attempt
+    ) -> Grant | None:
+        """A transaction by itself, for a user whose row has been read at this version. None where `begin` has to look, and nothing is
+
+        written: see `SessionRepository.let_in_at_once`.
+        """
+        row, refresh_token = self._row(user_id, origin, proof.methods), secrets.token_urlsafe(32)
+        session = await self.sessions.let_in_at_once(
+            row,
+            attempt,
+            seen=version,
+            token_hash=hash_of(refresh_token),
+            entry=self.audit.inserted(_opened(row, proof, None)),
+        )
+        return await self._granted(session, refresh_token) if session is not None else None
 
     @command(Unauthenticated)
     async def reissue(self, actor: Actor) -> ServiceResult[Grant]:
@@ -368,6 +381,14 @@ class SessionService(Service):
             "last_used_at": now,
             "expires_at": now + timedelta(seconds=min(self.settings.refresh_token_s, self.settings.session_s)),
         }
+
+
+def _opened(row: Mapping[str, Any], proof: Proof, kept: OutsideToken | None) -> AuditEntry:
+    person = Actor(user_id=row["user_id"], session_id=row["id"], methods=frozenset(proof.methods))
+    told = {"device": row["device_name"], "methods": list(proof.methods)}
+    if kept is not None:
+        told["issuer"] = kept.issuer
+    return session_entry("identity.session_opened", row["id"], row["user_id"], person, told)
 
 
 def _view(session: Session, *, current: bool) -> SessionView:
