@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from prometheus_client import REGISTRY
 
+from plaza.identity.schemas import IdentitySettings
 from plaza.identity.service import PasswordHasher
 from tests.identity.builders import PASSWORD, a_person
+from tests.support.callers import callers
 from tests.support.stage import Stage
 from tests.support.statements import statements
 from tests.support.waiting import eventually
@@ -87,3 +90,40 @@ async def test_a_place_is_free_again_whatever_became_of_the_request(
     together = await asyncio.gather(*(client.post(f"{AUTH}/login", json=HASHING["/login"]) for _ in range(8)))
     assert {each.status_code for each in together} <= {200, 429}
     assert plaza[PasswordHasher]._places == 1
+
+
+async def test_those_who_wait_for_their_turn_ask_the_database_nothing(plaza: Stage, client: httpx.AsyncClient) -> None:
+    await a_person(plaza)
+    hasher = plaza[PasswordHasher]
+    async with every_turn(hasher):
+        with statements(plaza.runtime.db) as sent:
+            waiting = [asyncio.create_task(client.post(f"{AUTH}/login", json=HASHING["/login"])) for _ in range(3)]
+            await eventually(lambda: waits(hasher, 3))
+            assert sent == []
+    assert [each.status_code for each in await asyncio.gather(*waiting)] == [200] * 3
+    await eventually(lambda: waits(hasher, 0))
+    async with every_turn(hasher):
+        assert hasher.turn().locked()
+
+
+async def test_who_is_refused_anyway_waits_for_no_turn(plaza: Stage) -> None:
+    """Else they would keep the places of those who are not."""
+    async with callers(plaza, PLAZA_RATE_LIMIT_ENABLED="true", PLAZA_RATE_LIMIT_ANONYMOUS="1/day") as api:
+        one = api.at()
+        assert (await one.post(f"{AUTH}/login", json={})).status_code == 400
+        async with every_turn(api.runtime.parts[PasswordHasher]):
+            assert (await one.post(f"{AUTH}/login", json=HASHING["/login"])).status_code == 429
+
+
+@asynccontextmanager
+async def every_turn(hasher: PasswordHasher) -> AsyncIterator[None]:
+    """All of them are somebody else's."""
+    async with AsyncExitStack() as turns:
+        while not hasher.turn().locked():
+            await turns.enter_async_context(hasher.turn())
+        yield
+
+
+async def waits(hasher: PasswordHasher, requests: int) -> bool:
+    settings = IdentitySettings()
+    return hasher._places == settings.hash_threads + settings.hash_queue - requests

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Literal, Protocol
@@ -44,6 +44,9 @@ class Queue(Protocol):
     def place(self) -> AbstractContextManager[None]:
         """Held from when the request's body is there until its answer: who sends slowly keeps nobody out. Raises RateLimited."""
 
+    def turn(self) -> AbstractAsyncContextManager[object]:
+        """Waited for by who has a place and was not refused: the other work of all who wait is not done at once."""
+
 
 def behind(queue: type[Queue]) -> dict[str, Any]:
     """For the `opt` of a handler whose work waits in this part's bounded queue: whoever finds no place there costs nothing else."""
@@ -62,7 +65,7 @@ class RequestLimits:
             await self.app(scope, receive, send)
             return
         if (queue := options.get("behind")) is None:
-            await self._counted(options, scope, receive, send)
+            await self.app(scope, receive, await self._counted(options, scope, send))
             return
         places = self.parts[queue]
         with ExitStack() as stack:
@@ -74,9 +77,12 @@ class RequestLimits:
             except RateLimited as error:
                 await send_problem(send, error)  # a storm is turned away at the least cost
                 return
-            await self._counted(options, scope, replayed(body, receive), send)
+            send = await self._counted(options, scope, send)
+            async with places.turn():
+                await self.app(scope, replayed(body, receive), send)
 
-    async def _counted(self, options: Mapping[str, Any], scope: Scope, receive: Receive, send: Send) -> None:
+    async def _counted(self, options: Mapping[str, Any], scope: Scope, send: Send) -> Send:
+        """Tells of the tightest window from then on. Raises RateLimited, and Unavailable where Redis has to be asked and does not answer."""
         actor: Actor | None = scope.get("actor")  # type: ignore[assignment] # set by Authentication
         settings = self.limits.settings
         if actor is None:
@@ -91,7 +97,7 @@ class RequestLimits:
                 await self.limits.hit(route.name, key, route.limit)
             else:
                 window = self.limits.count(route.name, key, route.limit)
-        await self.app(scope, receive, _told(send, window) if settings.enabled else send)
+        return _told(send, window) if settings.enabled else send
 
 
 def _told(send: Send, window: Window) -> Send:

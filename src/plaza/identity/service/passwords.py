@@ -31,6 +31,8 @@ MIN_LENGTH, MAX_LENGTH = 8, 128
 _WHOLE_NAME, _WORD_OF_NAME = 4, 5
 # In whatever form: a character of a password may be written as several.
 _LONGEST = 4 * MAX_LENGTH
+# For each thread: while one password is hashed, whose is next is looked up, and whose was last is let in.
+_UNDER_WAY = 3
 # The last digits of a phone number: people write it with and without the country's code.
 _OF_NUMBER = 8
 _WORDS = re.compile(r"[^\W_]+")
@@ -93,7 +95,10 @@ def _step_back() -> None:
 
 
 class PasswordHasher:
-    """argon2id in a few threads. Whoever finds the queue full is turned away at once, so that a flood of logins costs nobody else."""
+    """argon2id in a few threads. Whoever finds the queue full is turned away at once, so that a flood of logins costs nobody else.
+
+    A request takes a place, then its turn; what is hashed outside of requests counts towards the queue of the threads alone.
+    """
 
     def __init__(self, settings: IdentitySettings) -> None:
         # Set explicitly (OWASP's second choice): the library's defaults take ten times as long.
@@ -101,6 +106,7 @@ class PasswordHasher:
         yields = _step_back if settings.hash_yields else None
         self._threads = ThreadPoolExecutor(settings.hash_threads, thread_name_prefix="argon2", initializer=yields)
         self._free = self._places = settings.hash_threads + settings.hash_queue
+        self._turns = asyncio.Semaphore(settings.hash_threads * _UNDER_WAY)
         self._dummy = self._argon2.hash(secrets.token_urlsafe())
 
     def refuse_if_full(self) -> None:
@@ -123,6 +129,10 @@ class PasswordHasher:
             yield
         finally:
             self._places += 1
+
+    def turn(self) -> asyncio.Semaphore:
+        """As many at a time as keep the threads busy, in the order in which they came."""
+        return self._turns
 
     async def hash(self, password: str) -> str:
         """Raises RateLimited."""
