@@ -82,7 +82,7 @@ class RequestLimits:
                 await self.app(scope, replayed(body, receive), send)
 
     async def _counted(self, options: Mapping[str, Any], scope: Scope, send: Send) -> Send:
-        """Tells of the tightest window from then on. Raises RateLimited, and Unavailable where Redis has to be asked and does not answer."""
+        """Tells of the tightest window from then on. Raises RateLimited, and Unavailable where Redis has to be asked and is away."""
         actor: Actor | None = scope.get("actor")  # type: ignore[assignment] # set by Authentication
         settings = self.limits.settings
         if actor is None:
