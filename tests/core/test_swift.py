@@ -7,9 +7,11 @@ from typing import Any
 
 import asyncpg
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy import text
 
-from plaza.core.db import CommitUnknown, Database, DatabaseSettings, Swift, is_lost_server, is_overload
+from plaza.core.db import CommitUnknown, Database, DatabaseSettings, ScopedStatement, Swift, is_lost_server, is_overload
+from plaza.core.db.transaction import open_scope
 from plaza.core.errors import NotFound
 from plaza.core.result import Failure, ServiceResult, failure, success
 from tests.core.conftest import Counter, CounterService
@@ -152,6 +154,17 @@ async def test_inside_another_command_it_stands_and_falls_with_it(counters: Coun
     assert await read(counters.db) == (9,)
 
 
+async def test_under_a_scope_it_is_refused_for_its_row_could_not_be_stored(counters: CounterService) -> None:
+    scope: Any = object()
+    token = open_scope.set(scope)
+    try:
+        with pytest.raises(ScopedStatement):
+            await add(counters.db)
+    finally:
+        open_scope.reset(token)
+    assert await read(counters.db) == (5,)
+
+
 async def test_a_tracer_is_told_of_it_too(counters: CounterService) -> None:
     counters.db.is_traced = True
     with statements(counters.db) as sent:
@@ -198,10 +211,13 @@ async def test_one_that_goes_meanwhile_leaves_it_unknown(counters: CounterServic
 
 async def test_whom_a_deadlock_hits_begins_again(counters: CounterService) -> None:
     """Each holds what the other wants: whichever of them is ended, both have their way."""
-    both = Swift("""with one as (update test_counter set value = value + 1 where id = :first returning id, pg_sleep(0.05))
+    both = Swift("""with one as (update test_counter set value = value + 1 where id = :first returning id, pg_sleep(0.5))
       update test_counter set value = value + 1 where id = (select cast(:second as integer) from one) returning value""")
+    await asyncio.gather(*(counters.db.swiftly(Swift("select pg_sleep(0.1)"), {}) for _ in range(2)))  # connected
+    before = REGISTRY.get_sample_value("plaza_deadlocks_total") or 0
     with statements(counters.db) as sent:
         pairs = ({"first": 1, "second": 2}, {"first": 2, "second": 1})
         await asyncio.gather(*(counters.db.at_once(both, each) for each in pairs))
-    assert len(sent) >= 3
+    assert len(sent) == 3
+    assert REGISTRY.get_sample_value("plaza_deadlocks_total") == before + 1
     assert (await read(counters.db), await read(counters.db, 2)) == ((7,), (2,))

@@ -15,6 +15,7 @@ from plaza.identity.schemas import IdentitySettings
 from plaza.identity.service import PasswordHasher
 from tests.identity.builders import PASSWORD, a_person
 from tests.support.callers import callers
+from tests.support.outside import PATIENCE_S
 from tests.support.stage import Stage
 from tests.support.statements import statements
 from tests.support.waiting import eventually
@@ -90,6 +91,40 @@ async def test_a_place_is_free_again_whatever_became_of_the_request(
     together = await asyncio.gather(*(client.post(f"{AUTH}/login", json=HASHING["/login"]) for _ in range(8)))
     assert {each.status_code for each in together} <= {200, 429}
     assert plaza[PasswordHasher]._places == 1
+    await all_turns_are_free(plaza[PasswordHasher])
+
+
+async def test_who_reads_slowly_keeps_neither_place_nor_turn(plaza: Stage) -> None:
+    async with callers(plaza) as api:
+        hasher, begins, goes_on = api.runtime.parts[PasswordHasher], asyncio.Event(), asyncio.Event()
+
+        async def receive() -> dict[str, object]:
+            return {"type": "http.request", "body": b"{}", "more_body": False}
+
+        async def send(_: object) -> None:
+            begins.set()
+            await goes_on.wait()
+
+        headers = [(b"host", b"plaza.test"), (b"content-type", b"application/json"), (b"content-length", b"2")]
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": f"{AUTH}/registration",
+            "raw_path": f"{AUTH}/registration".encode(),
+            "query_string": b"",
+            "headers": headers,
+            "client": ("203.0.113.9", 1234),
+            "scheme": "http",
+            "server": ("plaza.test", 80),
+            "http_version": "1.1",
+            "asgi": {"version": "3.0"},
+        }
+        asked = asyncio.create_task(api.application(scope, receive, send))
+        await begins.wait()
+        assert await waits(hasher, 0)
+        await all_turns_are_free(hasher)
+        goes_on.set()
+        await asked
 
 
 async def test_those_who_wait_for_their_turn_ask_the_database_nothing(plaza: Stage, client: httpx.AsyncClient) -> None:
@@ -102,8 +137,6 @@ async def test_those_who_wait_for_their_turn_ask_the_database_nothing(plaza: Sta
             assert sent == []
     assert [each.status_code for each in await asyncio.gather(*waiting)] == [200] * 3
     await eventually(lambda: waits(hasher, 0))
-    async with every_turn(hasher):
-        assert hasher.turn().locked()
 
 
 async def test_who_is_refused_anyway_waits_for_no_turn(plaza: Stage) -> None:
@@ -122,6 +155,13 @@ async def every_turn(hasher: PasswordHasher) -> AsyncIterator[None]:
         while not hasher.turn().locked():
             await turns.enter_async_context(hasher.turn())
         yield
+
+
+async def all_turns_are_free(hasher: PasswordHasher) -> None:
+    async with AsyncExitStack() as turns:
+        for _ in range(6):  # three for each of the two threads
+            await asyncio.wait_for(turns.enter_async_context(hasher.turn()), PATIENCE_S)
+        assert hasher.turn().locked()
 
 
 async def waits(hasher: PasswordHasher, requests: int) -> bool:

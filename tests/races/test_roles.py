@@ -15,9 +15,9 @@ from plaza.core.db import Database
 from plaza.core.result import ServiceResult
 from plaza.identity import RoleService, SessionService, TokenService
 from plaza.identity.errors import TokenStale
-from plaza.identity.schemas import BanInput, DeactivateInput, GrantInput, NewApiKey, Proof, ReasonInput, RolePatch
-from plaza.identity.service import ApiKeyService, ImpersonationService, LeavingService, LoginGate, StaffService
-from tests.identity.builders import HERE, Person, is_accepted
+from plaza.identity.schemas import BanInput, DeactivateInput, GrantInput, LoginInput, NewApiKey, ReasonInput, RolePatch
+from plaza.identity.service import ApiKeyService, ImpersonationService, LeavingService, LoginService, StaffService
+from tests.identity.builders import HERE, PASSWORD, Person, a_person, is_accepted
 from tests.identity.staff import a_role, code_of, logged_in_again, roles_of, somebody
 from tests.support.stage import Stage, configuration_for
 
@@ -190,16 +190,15 @@ async def test_a_refresh_beside_a_change_of_roles_gives_no_token_that_lasts(plaz
 async def test_a_login_beside_a_ban_is_refused_or_ended(plaza: Stage, other: Runtime) -> None:
     support = await somebody(plaza, "support", "support")
     for n in range(10):
-        ada = await somebody(plaza, f"ada{n}")
+        ada = await a_person(plaza, f"ada{n}@example.com")
         login, _ = await asyncio.gather(
-            other.parts[LoginGate].admit(ada.id, Proof(methods=("pwd",)), HERE),
+            other.parts[LoginService].login(LoginInput(identifier=ada.email, password=PASSWORD), HERE),
             plaza[StaffService].ban(support.actor, ada.id, BanInput(reason="Spam")),
         )
         if code_of(login):
             assert code_of(login) == "ACCOUNT_DISABLED"
         else:
-            token = (await plaza[TokenService].answer(login.unwrap())).unwrap().access_token
-            assert not await is_accepted(plaza, token)
+            assert not await is_accepted(plaza, login.unwrap().access_token)
 
 
 async def test_of_racing_revocations_of_a_key_one_finds_it(plaza: Stage, other: Runtime) -> None:

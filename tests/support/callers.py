@@ -22,12 +22,12 @@ class Callers:
 
     def __init__(self, runtime: Runtime, routes: Routes) -> None:
         self.runtime = runtime
-        self._transport = routes.transport
+        self.application = routes.transport
 
     def at(self, ip: str = "203.0.113.1", token: str | None = None) -> httpx.AsyncClient:
         return httpx.AsyncClient(
             verify=TLS,
-            transport=httpx.ASGITransport(app=self._transport, client=(ip, 1234)),
+            transport=httpx.ASGITransport(app=self.application, client=(ip, 1234)),
             base_url="http://plaza.test",
             headers={"Authorization": f"Bearer {token}"} if token else {},
         )

@@ -71,7 +71,7 @@ _PREFIX = "audit_"
 
 
 def entry_inserted(source: str) -> str:
-    """SQL for an entry for each row of `source`, as a part of somebody's one statement; its parameters are `parameters_of` a row."""
+    """SQL for one entry, if `source` has a row, as a part of somebody's one statement; its parameters are `parameters_of` the entry."""
     values = ", ".join(f"cast(:{_PREFIX}{name} as {kind})" for name, kind in _WRITTEN.items())
     return f"insert into {Entry.__tablename__} ({', '.join(_WRITTEN)}) select {values} from {source}"  # noqa: S608 - constants
 

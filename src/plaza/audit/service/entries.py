@@ -80,8 +80,8 @@ class AuditService(Service):
             await self.entries.write([self._row(each) for each in entries])
         return success(None)
 
-    def inserted(self, entry: AuditEntry) -> dict[str, Any]:
-        """The parameters of `entry_inserted`: for who writes in one statement, which is a transaction by itself. Raises like `record`."""
+    def parameters(self, entry: AuditEntry) -> dict[str, Any]:
+        """Those of `entry_inserted`: for who writes in one statement, which is a transaction by itself. Raises like `record`."""
         return parameters_of(self._row(entry))
 
     @query(InvalidCursor)

@@ -1,4 +1,7 @@
-"""One transaction per outermost command; whatever is called inside joins it. Reads outside of it go to a second, autocommitting engine."""
+"""One transaction per outermost command; whatever is called inside joins it. Reads outside of it, and commands of one statement, go to a
+
+second, autocommitting engine.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,7 @@ from plaza.core.db.transaction import (
     DoomedTransaction,
     Hook,
     NoTransaction,
+    ScopedStatement,
     Transaction,
     current_transaction,
     open_scope,
@@ -161,9 +165,11 @@ class Database:
         """A command that is one statement, and its first row, or None: it commits with its answer, past SQLAlchemy.
 
         A conflict, or a connection that was gone before anything was sent, starts it afresh; one that goes meanwhile is
-        CommitUnknown. Where somebody else has a part in its transaction, it is an ordinary one.
+        CommitUnknown. Inside a command it joins that one. Raises ScopedStatement under a scope, which would have to store the row.
         """
-        if current_transaction() is None and open_scope.get() is None and not self.is_traced:
+        if current_transaction() is None and open_scope.get() is not None:
+            raise ScopedStatement(statement.sql)
+        if current_transaction() is None and not self.is_traced:
             try:
                 return await self._past_sqlalchemy(statement, parameters, self._fresh)
             except _LostConnection as error:
@@ -172,6 +178,7 @@ class Database:
             except Exception as error:
                 if not is_conflict(error):
                     raise
+                _count_retry(error)
 
         async def body() -> ServiceResult[Sequence[Any] | None]:
             await self.session.flush()

@@ -28,6 +28,10 @@ class NoTransaction(RuntimeError):
     """Something that writes was reached outside of a command."""
 
 
+class ScopedStatement(RuntimeError):
+    """A command of one statement was reached under a `CommandScope`: it has no result that could be stored."""
+
+
 class WrongTask(RuntimeError):
     """A transaction was reached from a task that did not open it (`gather`, `create_task`)."""
 

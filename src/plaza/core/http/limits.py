@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Literal, Protocol
@@ -42,10 +42,13 @@ class Queue(Protocol):
         """Raises RateLimited where there is none."""
 
     def place(self) -> AbstractContextManager[None]:
-        """Held from when the request's body is there until its answer: who sends slowly keeps nobody out. Raises RateLimited."""
+        """Held from when the request's body is there until its answer begins: who sends or reads slowly keeps nobody out.
+
+        Raises RateLimited.
+        """
 
     def turn(self) -> AbstractAsyncContextManager[object]:
-        """Waited for by who has a place and was not refused: the other work of all who wait is not done at once."""
+        """Waited for by who has a place and was not refused, and held as long: the other work of all who wait is not done at once."""
 
 
 def behind(queue: type[Queue]) -> dict[str, Any]:
@@ -68,18 +71,23 @@ class RequestLimits:
             await self.app(scope, receive, await self._counted(options, scope, send))
             return
         places = self.parts[queue]
-        with ExitStack() as stack:
+        async with AsyncExitStack() as held:
             try:
                 places.check_place()
                 if (body := await read_body(receive)) is None:
                     return
-                stack.enter_context(places.place())
+                held.enter_context(places.place())
             except RateLimited as error:
                 await send_problem(send, error)  # a storm is turned away at the least cost
                 return
             send = await self._counted(options, scope, send)
-            async with places.turn():
-                await self.app(scope, replayed(body, receive), send)
+            await held.enter_async_context(places.turn())
+
+            async def answered(message: Message) -> None:
+                await held.aclose()
+                await send(message)
+
+            await self.app(scope, replayed(body, receive), answered)
 
     async def _counted(self, options: Mapping[str, Any], scope: Scope, send: Send) -> Send:
         """Tells of the tightest window from then on. Raises RateLimited, and Unavailable where Redis has to be asked and is away."""

@@ -13,7 +13,7 @@ from plaza.identity.schemas import MfaView
 
 
 class MfaRepository(Repository[MfaChallenge]):
-    """What is written here, is written under the lock of the user's row."""
+    """What is written here, is written under the lock of the user's row; whoever turns a second factor on moves its version."""
 
     model = MfaChallenge
 

@@ -75,12 +75,14 @@ _LET_IN = text(
 )
 
 # The same for a person whose row was read before, as a transaction by itself. Whatever bears on who is let in moves the version of the
-# row: where it has moved since, or something else is to be done first, nothing is written.
+# row; a row that another transaction holds is looked at once more when that has ended. Where it has moved, or something else is to be
+# done first, nothing is written.
 _LET_IN_AT_ONCE = Swift(
     f"""with gate as ({_GATE}),
     u as (
       update identity_user set last_login_at = :created_at, version = version + 1 from gate
-      where id = :user_id and version = :seen and not gate.app and (last_login_at is null or gate.device)
+      where id = :user_id and version = :seen and status in ('active', 'waitlisted') and deleted_at is null
+        and not gate.app and (last_login_at is null or gate.device)
       returning identity_user.*
     ),
     {_BEGUN},

@@ -180,9 +180,12 @@ class UserRepository(Repository[User]):
             rows = await connection.execute(select(User.id, User.token_version).where(User.id.in_(user_ids)))
             return {row.id: row.token_version for row in rows}
 
-    def move_version(self, user: User) -> None:
-        """For what bears on a login and does not stand in the row: see `SessionRepository.let_in_at_once`."""
-        flag_modified(user, "last_login_at")
+    async def move_version(self, user_id: UserId) -> None:
+        """Of a locked row, where something else that bears on a login has changed: see `SessionRepository.let_in_at_once`."""
+        user = await self.lock(user_id)
+        if user is not None:
+            flag_modified(user, "last_login_at")
+            await self.db.session.flush()
 
     async def lock_profile(self, user_id: UserId) -> Profile | None:
         statement = select(Profile).where(Profile.user_id == user_id).with_for_update()

@@ -33,10 +33,8 @@ class FactorService(Service):
 
     @command(StepUpRequired)
     async def begin_change(self, actor: Actor) -> ServiceResult[None]:
-        """Locks the user's row, and checks that the second factor was shown. A login that has read the row already looks again."""
-        user = await self.users.lock(UserId(actor.user_id))
-        if user is not None:
-            self.users.move_version(user)
+        """Locks the user's row, and checks that the second factor was shown."""
+        await self.users.lock(UserId(actor.user_id))
         return await self.check_shown(actor)
 
     @command(StepUpRequired)

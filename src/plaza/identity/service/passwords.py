@@ -97,7 +97,8 @@ def _step_back() -> None:
 class PasswordHasher:
     """argon2id in a few threads. Whoever finds the queue full is turned away at once, so that a flood of logins costs nobody else.
 
-    A request takes a place, then its turn; what is hashed outside of requests counts towards the queue of the threads alone.
+    Requests to routes that are `behind` it take a place, then their turn; what is hashed elsewhere counts towards the queue of the
+    threads alone.
     """
 
     def __init__(self, settings: IdentitySettings) -> None:
@@ -131,7 +132,7 @@ class PasswordHasher:
             self._places += 1
 
     def turn(self) -> asyncio.Semaphore:
-        """As many at a time as keep the threads busy, in the order in which they came."""
+        """In the order in which they came; as many at a time as keep the threads busy, unless the rest takes twice as long as a hash."""
         return self._turns
 
     async def hash(self, password: str) -> str:

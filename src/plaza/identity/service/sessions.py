@@ -118,7 +118,7 @@ class SessionService(Service):
             attempt,
             seen=version,
             token_hash=hash_of(refresh_token),
-            entry=self.audit.inserted(_opened(row, proof, None)),
+            entry=self.audit.parameters(_opened(row, proof, None)),
         )
         return await self._granted(session, refresh_token) if session is not None else None
 

@@ -81,6 +81,7 @@ class TotpService(Service):
         await self.factors.remove_devices(user_id, confirmed=True)
         device.confirmed_at, device.last_used_step = now, step
         await self.db.session.flush()
+        await self.users.move_version(user_id)
         (await self.changes.shown(actor, "otp")).unwrap()
         (
             await self.changes.end_change(
