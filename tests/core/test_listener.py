@@ -175,6 +175,30 @@ async def test_a_lost_connection_is_made_again_and_caught_up(
         assert await heard.next() == "after"
 
 
+async def test_a_probe_between_the_servers_farewell_and_the_end_of_the_line_is_a_lost_connection(
+    database_url: str, heard: Heard, tell: Tell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The driver calls that an error of its own, once the server has said why it closes and has not closed yet."""
+    execute, probed = asyncpg.Connection.execute, asyncio.Event()
+
+    async def too_late(self: Any, query: str, *arguments: Any, **options: Any) -> Any:
+        if query == "select 1" and not probed.is_set():
+            probed.set()
+            raise asyncpg.InternalClientError("cannot switch to state 15; another operation (2) is in progress")
+        return await execute(self, query, *arguments, **options)
+
+    monkeypatch.setattr(asyncpg.Connection, "execute", too_late)
+    monkeypatch.setattr(Listener, "PROBE_S", 0.1)
+    listener = Listener(database_url)
+    listener.on("test_letters", heard.payloads.put_nowait, on_connect=heard.catch_up)
+    async with running(listener):
+        await heard.is_connected()
+        await heard.is_connected()
+        assert probed.is_set()
+        await tell("test_letters", "a")
+        assert await heard.next() == "a"
+
+
 async def test_a_server_that_is_away_is_asked_again(
     database_url: str, heard: Heard, tell: Tell, monkeypatch: pytest.MonkeyPatch
 ) -> None:

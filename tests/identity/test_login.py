@@ -30,9 +30,9 @@ from tests.identity.builders import (
     register,
     verify,
 )
+from tests.support.locks import until_somebody_waits
 from tests.support.stage import Stage, configuration_for
 from tests.support.statements import statements
-from tests.support.waiting import eventually
 
 ADA = "ada@example.com"
 STRANGER = Origin(ip="198.51.100.7", user_agent="guesser/1.0")
@@ -47,10 +47,6 @@ async def attempt(logins: LoginService, identifier: str, password: str, origin: 
 async def store(plaza: Stage, statement: str, **values: object) -> None:
     async with plaza.runtime.db.engine.begin() as connection:
         await connection.execute(text(statement), values)
-
-
-async def somebody_waits(plaza: Stage) -> bool:
-    return await rows(plaza, "select count(*) from pg_locks where not granted") != [0]
 
 
 async def traces(plaza: Stage, person: Person) -> list[list[dict[str, object]]]:
@@ -168,7 +164,7 @@ async def test_nobody_slips_in_while_the_account_is_being_closed(plaza: Stage) -
     async with plaza.runtime.db.engine.begin() as closing:
         await closing.execute(text("update identity_user set status = 'banned', version = version + 1"))
         login = asyncio.create_task(attempt(plaza[LoginService], ADA, PASSWORD))
-        await eventually(lambda: somebody_waits(plaza))
+        await until_somebody_waits(plaza.runtime.db)
     assert await login == "ACCOUNT_DISABLED"
 
 
@@ -189,7 +185,7 @@ async def test_nobody_slips_in_while_the_second_factor_is_turned_on(plaza: Stage
     confirming = asyncio.create_task(plaza.runtime.db.run(confirm))
     await has_confirmed.wait()
     login = asyncio.create_task(attempt(plaza[LoginService], ADA, PASSWORD))
-    await eventually(lambda: somebody_waits(plaza))
+    await until_somebody_waits(plaza.runtime.db)
     may_commit.set()
     (await confirming).unwrap()
     assert await login == "MFA_REQUIRED"

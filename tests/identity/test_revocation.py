@@ -71,7 +71,10 @@ async def test_what_ended_while_nobody_listened_is_caught_up_with(plaza: Stage) 
                 {"now": plaza.clock.now()},
             )  # as if its notification had been lost
             await connection.execute(
-                text("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'plaza-listen'")
+                text(
+                    "select pg_terminate_backend(pid) from pg_stat_activity"
+                    " where application_name = 'plaza-listen' and datname = current_database()"
+                )
             )
         await eventually(lambda: is_refused(other, person.pair.access_token))
 

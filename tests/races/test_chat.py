@@ -10,7 +10,6 @@ from itertools import cycle
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
 
 from plaza.app.runtime import Runtime
 from plaza.chat import Kind, MessageDraft, MessageService, NewConversation, SentMessage
@@ -21,6 +20,7 @@ from plaza.core.result import ServiceResult
 from plaza.domain_events.chat import ConversationId
 from plaza.domain_events.identity import UserId
 from tests.chat.builders import Chat, code_of
+from tests.support.locks import until_somebody_waits
 from tests.support.stage import Stage, configuration_for
 
 
@@ -133,13 +133,6 @@ async def test_a_client_id_that_is_just_being_committed_elsewhere_is_waited_for(
     second = (await later[0]).unwrap()
     assert (first.is_new, second.is_new, second.message) == (True, False, first.message)
     assert (await chat.view(ada, direct)).last_seq == 0
-
-
-async def until_somebody_waits(db: Database) -> None:
-    waiting = text("select count(*) from pg_locks where not granted")
-    async with asyncio.timeout(30), db.reader.connect() as connection:
-        while (await connection.execute(waiting)).scalar_one() == 0:
-            await asyncio.sleep(0.01)
 
 
 async def test_who_is_removed_writes_nothing_after_it(chat: Chat, senders: list[MessageService]) -> None:

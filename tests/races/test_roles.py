@@ -19,6 +19,7 @@ from plaza.identity.schemas import BanInput, DeactivateInput, GrantInput, LoginI
 from plaza.identity.service import ApiKeyService, ImpersonationService, LeavingService, LoginService, StaffService
 from tests.identity.builders import HERE, PASSWORD, Person, a_person, is_accepted
 from tests.identity.staff import a_role, code_of, logged_in_again, roles_of, somebody
+from tests.support.locks import until_somebody_waits
 from tests.support.stage import Stage, configuration_for
 
 
@@ -41,13 +42,6 @@ async def superusers(plaza: Stage) -> int:
             )
         )
         return int(found.scalar_one())
-
-
-async def until_somebody_waits(db: Database) -> None:
-    waiting = text("select count(*) from pg_locks where not granted")
-    async with asyncio.timeout(30), db.reader.connect() as connection:
-        while (await connection.execute(waiting)).scalar_one() == 0:
-            await asyncio.sleep(0.01)
 
 
 async def overtaken(

@@ -1,4 +1,4 @@
-"""A foreign transaction that holds what the program wants, for as long as a test likes."""
+"""Who waits for a lock; and a foreign transaction that holds what the program wants, for as long as a test likes."""
 
 from __future__ import annotations
 
@@ -7,12 +7,27 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
+from sqlalchemy import text
 
+from plaza.core.db import Database
 from plaza.core.db.listener import connect_arguments
 from tests.support.waiting import eventually
 
 _WAITING = """select count(*) from pg_stat_activity
     where datname = current_database() and application_name like 'plaza-api%' and wait_event_type = 'Lock'"""
+
+
+async def until_somebody_waits(db: Database) -> None:
+    """For a lock in this database: those of other tests are on the same server."""
+    waiting = text(
+        "select exists (select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database())"
+    )
+
+    async def check() -> bool:
+        async with db.reader.connect() as connection:
+            return bool((await connection.execute(waiting)).scalar_one())
+
+    await eventually(check)
 
 
 class Held:

@@ -19,6 +19,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from plaza.core.db.errors import is_lost_server, is_overload
 
 log = structlog.get_logger(__name__)
+# The last is what the driver says between the server's farewell and the end of the line.
+_LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 Handler = Callable[[str], None]
 CatchUp = Callable[[], Awaitable[object]]
 
@@ -43,7 +45,7 @@ class Listener:
         while True:
             try:
                 await self._listen()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, SQLAlchemyError) as error:
+            except (OSError, *_LOST, SQLAlchemyError) as error:
                 if isinstance(error, SQLAlchemyError) and not (is_lost_server(error) or is_overload(error)):
                     raise  # a catch-up's own mistake, and not what became of its connection
                 log.warning("listener_disconnected", error=repr(error))
