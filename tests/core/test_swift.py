@@ -141,6 +141,16 @@ async def test_a_command_of_one_statement_commits_with_its_answer(counters: Coun
     assert await add(counters.db, id=7) is None
 
 
+async def test_a_command_of_one_statement_is_the_primarys(counters: CounterService) -> None:
+    away = "postgresql+asyncpg://nobody@127.0.0.1:1/nothing"
+    db = Database(counters.db.url, DatabaseSettings(replica_url=away))
+    try:
+        assert await add(db) == (6,)
+    finally:
+        await db.close()
+    assert await read(counters.db) == (6,)
+
+
 async def test_inside_another_command_it_stands_and_falls_with_it(counters: CounterService) -> None:
     async def body(id: int) -> ServiceResult[None]:
         counter: Any = await counters.db.session.get(Counter, 1)
